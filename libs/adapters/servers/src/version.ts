@@ -1,0 +1,39 @@
+/** Versions of server programs: read from what `--version` prints, compared, gated. */
+import { refuse, type Refusal } from '@godwit/kernel';
+
+/** Major, minor, patch. */
+export type Version = readonly [number, number, number];
+
+/** The programs that Godwit can find, obtain and start. */
+export type ServerName = 'nats' | 'redis';
+
+/** The oldest versions that do: NATS for the fence header, atomic batches and `sync_interval: always`; Redis as tried. */
+export const MINIMUM_VERSIONS: Readonly<Record<ServerName, Version>> = { nats: [2, 12, 6], redis: [7, 0, 0] };
+
+/** The first `a.b.c` in `text`, as in `nats-server: v2.15.1`, `Redis server v=7.0.15 sha=…` or Debian's `5:7.0.15-1~deb12u7`. */
+export function parseVersion(text: string): Version | undefined {
+  const match = /(?:^|[^\d.])(\d{1,6})\.(\d{1,6})\.(\d{1,6})(?!\d)/.exec(text);
+  return match === null ? undefined : [Number(match[1]), Number(match[2]), Number(match[3])];
+}
+
+export const formatVersion = (version: Version): string => version.join('.');
+
+/** True when `version` is `minimum` or newer. */
+export function isAtLeast(version: Version, minimum: Version): boolean {
+  for (let i = 0; i < 3; i++) {
+    const difference = version[i]! - minimum[i]!;
+    if (difference !== 0) return difference > 0;
+  }
+  return true;
+}
+
+/** One line with the remedy when `version` is older than Godwit needs, else undefined. `where` says which server it is. */
+export function tooOld(server: ServerName, version: Version, where: string): Refusal | undefined {
+  const minimum = MINIMUM_VERSIONS[server];
+  if (isAtLeast(version, minimum)) return undefined;
+  const program = server === 'nats' ? 'nats-server' : 'redis-server';
+  const variable = server === 'nats' ? 'NATS_SERVER_BIN or NATS_URL' : 'REDIS_SERVER_BIN or REDIS_URL';
+  return refuse('server-too-old',
+    `${where} is ${program} ${formatVersion(version)}, but Godwit needs ${formatVersion(minimum)} or newer: `
+    + `update it, or unset ${variable} so that Godwit obtains one by itself`);
+}

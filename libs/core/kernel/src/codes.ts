@@ -1,0 +1,38 @@
+/** Every stable error code: its HTTP status, what it means and what a person can do. `docs/errors.md` is checked against it. */
+export const CODES = {
+  'invalid-field': { status: 400, meaning: 'A field is missing, unknown, of the wrong type or out of range.', remedy: 'Correct the named field and send again.' },
+  'malformed-message': { status: 400, meaning: 'The bytes are not a message of the expected kind.', remedy: 'Encode the message from the definitions in proto/.' },
+  'unknown-event': { status: 400, meaning: 'The subject names no registration event.', remedy: 'Use one of the events listed in the README.' },
+  'payload-too-large': { status: 413, meaning: 'The message exceeds the size limit.', remedy: 'Send less at once.' },
+  'unauthorized': { status: 401, meaning: 'No valid token was given.', remedy: 'Send a bearer token.' },
+  'forbidden': { status: 403, meaning: 'The role does not permit this.', remedy: 'Use a token with a higher role.' },
+  'not-found': { status: 404, meaning: 'No such object is registered.', remedy: 'Check the id.' },
+  'conflict': { status: 409, meaning: 'The object exists with other content, or changed meanwhile.', remedy: 'Read it again and decide anew.' },
+  'not-wasm': { status: 422, meaning: 'The program is no WebAssembly module.', remedy: 'Compile for wasm32-wasip1.' },
+  'not-migratable': { status: 422, meaning: 'The module cannot be made migratable.', remedy: 'The reason names the construct that stands in the way.' },
+  'unknown-import': { status: 422, meaning: 'The module imports something that Godwit does not provide.', remedy: 'Use WASI preview 1 only.' },
+  'invalid-program': { status: 422, meaning: 'The program could not be loaded.', remedy: 'The reason tells what was wrong with it.' },
+  'limit-exceeded': { status: 422, meaning: 'A thread passed one of its registered limits.', remedy: 'Raise the limit or mend the program.' },
+  'no-capacity': { status: 409, meaning: 'No device has the capacity for it.', remedy: 'Add a device, or lower the demand.' },
+  'no-capability': { status: 409, meaning: 'The device cannot run this kind of thread.', remedy: 'Choose another device.' },
+  'refused-by-policy': { status: 409, meaning: 'A filter, budget or cool-down forbids it.', remedy: 'The reason names the rule.' },
+  'stale-epoch': { status: 409, meaning: 'The thread has a newer owner.', remedy: 'Stop: someone else executes it now.' },
+  'append-refused': { status: 409, meaning: 'The broker refused the append.', remedy: 'Read the newest owner record.' },
+  'output-diverged': { status: 500, meaning: 'A repeated output differs from the one in the journal.', remedy: 'The thread is not deterministic as it was declared; it was stopped.' },
+  'snapshot-damaged': { status: 422, meaning: 'A snapshot is truncated, altered or of an unknown version.', remedy: 'Take an older checkpoint.' },
+  'digest-mismatch': { status: 409, meaning: 'The digest of the copy is not that of the source.', remedy: 'The migration was rolled back; it is tried again later.' },
+  'thread-fault': { status: 422, meaning: 'The program failed: a trap, an exception, or a forbidden call.', remedy: 'The reason is the program’s own error.' },
+  'codec-failed': { status: 422, meaning: 'The thread’s codec threw.', remedy: 'Mend encode or decode.' },
+  'timeout': { status: 504, meaning: 'No answer came in time; whether it was done is unknown.', remedy: 'Ask for the state, then decide.' },
+  'connection-lost': { status: 503, meaning: 'The connection failed.', remedy: 'Try again.' },
+  'server-missing': { status: 503, meaning: 'A server program could not be found or obtained.', remedy: 'The message names the command to type.' },
+  'server-too-old': { status: 503, meaning: 'The server lacks what the journal needs.', remedy: 'Use nats-server 2.12.6 or newer.' },
+  'unsafe-durability': { status: 503, meaning: 'The broker acknowledges before the disk has it.', remedy: 'Set sync_interval: always.' },
+  'data-locked': { status: 409, meaning: 'The data folder is in use by another Godwit.', remedy: 'Stop the other one, or use --once.' },
+  'broker-regressed': { status: 503, meaning: 'The broker is behind what it had acknowledged.', remedy: 'Stop and repair from the agents’ logs.' },
+  'unsupported': { status: 501, meaning: 'This host or version does not offer it.', remedy: 'The reason tells what is missing.' },
+  'internal': { status: 500, meaning: 'A mistake of ours.', remedy: 'Report it with the log.' },
+} as const satisfies Record<string, { status: number; meaning: string; remedy: string }>;
+
+export type Code = keyof typeof CODES;
+export const isCode = (text: string): text is Code => Object.hasOwn(CODES, text);

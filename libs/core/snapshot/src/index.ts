@@ -1,0 +1,3 @@
+export * from './thread-snapshot.js';
+export * from './chain.js';
+export * from './codec.js';

@@ -1,0 +1,3 @@
+export * from './message-codec.js';
+export * from './fields.js';
+export * from './journal.js';

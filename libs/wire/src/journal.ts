@@ -1,0 +1,55 @@
+import { godwit } from '#generated';
+import type { DeviceId, MigrationId, RequestId } from '@godwit/kernel';
+import { OWN_REASONS, type CheckpointRecord, type InRecord, type IntentRecord, type OutRecord, type OwnRecord } from '@godwit/journal';
+import { RUNTIME_KINDS } from '@godwit/snapshot';
+import { z } from 'zod';
+import { bytes, closedSet, finite, id, longText, optionalId, positive, sha256, whole } from './fields.js';
+import { messageCodec } from './message-codec.js';
+
+const v1 = godwit.journal.v1;
+
+/** One message of a thread is at most this long; a record carries at most `MAX_RECORD_BYTES`. */
+export const MAX_MESSAGE_BYTES = 1024 * 1024;
+export const MAX_RECORD_BYTES = 4 * 1024 * 1024;
+export const messageSchema = z.strictObject({
+  kind: z.string().regex(/^[a-zA-Z0-9._-]{0,64}$/, 'must be at most 64 of a-z, A-Z, 0-9, ., _ and -').default(''),
+  payload: bytes(MAX_MESSAGE_BYTES),
+});
+export const runtimeKind = closedSet('RUNTIME_KIND', RUNTIME_KINDS as ['wasm', 'task', 'process']);
+
+export const ownRecordCodec = messageCodec<OwnRecord>('OwnRecord', v1.OwnRecord, z.strictObject({
+  epoch: positive, device: id<DeviceId>(), reason: closedSet('OWN_REASON', OWN_REASONS as [OwnRecord['reason'], ...OwnRecord['reason'][]]),
+  migration: optionalId<MigrationId>(), checkpoint: whole, note: longText,
+}) as z.ZodType<OwnRecord, unknown>);
+
+export const intentRecordCodec = messageCodec<IntentRecord>('IntentRecord', v1.IntentRecord, z.strictObject({
+  epoch: positive, migration: id<MigrationId>(), source: id<DeviceId>(), target: id<DeviceId>(), note: longText,
+}));
+
+export const outRecordCodec = messageCodec<OutRecord>('OutRecord', v1.OutRecord, z.codec(
+  z.strictObject({
+    epoch: positive, n: positive, causedBySeq: whole, originMs: finite, messages: z.array(messageSchema).max(65_536),
+    exit: z.optional(z.strictObject({ code: z.int() })), hashSha256: sha256,
+  }),
+  z.custom<OutRecord>(),
+  { decode: ({ hashSha256, ...rest }) => ({ ...rest, hash: hashSha256 }) as OutRecord, encode: ({ hash, ...rest }) => ({ ...rest, hashSha256: hash }) as never },
+));
+
+export const checkpointRecordCodec = messageCodec<CheckpointRecord>('CheckpointRecord', v1.CheckpointRecord, z.codec(
+  z.strictObject({
+    k: positive, epoch: positive, device: id<DeviceId>(), runtime: runtimeKind, programSha256: sha256, cursorSeq: whole, outN: whole,
+    chainSha256: sha256, digestSha256: sha256, sizeBytes: whole, chunks: positive,
+  }),
+  z.custom<CheckpointRecord>(),
+  {
+    decode: ({ programSha256, chainSha256, digestSha256, sizeBytes, ...rest }) =>
+      ({ ...rest, program: programSha256, chainHash: chainSha256, digest: digestSha256, bytes: sizeBytes }) as CheckpointRecord,
+    encode: ({ program, chainHash, digest, bytes: sizeBytes, ...rest }) =>
+      ({ ...rest, programSha256: program, chainSha256: chainHash, digestSha256: digest, sizeBytes }) as never,
+  },
+));
+
+export const IN_KINDS = ['message', 'timer', 'end'] as const;
+export const inRecordCodec = messageCodec<InRecord>('InRecord', v1.InRecord, z.strictObject({
+  requestId: id<RequestId>(), kind: closedSet('IN_KIND', IN_KINDS), messages: z.array(messageSchema).max(65_536),
+}));
