@@ -40,3 +40,20 @@ export function closedSet<const Values extends readonly [string, ...string[]]>(p
     encode: (value) => protoName(value),
   });
 }
+
+/** A field that may be left out: absent, null, and proto3's zero or empty value all mean `fallback`. */
+export function defaulted<Inner extends z.ZodType>(inner: Inner, fallback: z.output<Inner>) {
+  const absent = (given: unknown): boolean => given === undefined || given === null || given === '' || given === 0;
+  return z.codec(z.unknown().optional(), inner, {
+    decode: (given) => (absent(given) ? z.encode(inner, fallback) : given) as z.input<Inner>,
+    encode: (value) => value as unknown,
+  });
+}
+
+/** A nested message that may be left out: absent and null mean the message with all its defaults. */
+export function optionalMessage<Inner extends z.ZodType>(inner: Inner) {
+  return z.codec(z.unknown().optional(), inner, {
+    decode: (given) => (given ?? {}) as z.input<Inner>,
+    encode: (value) => value as unknown,
+  });
+}

@@ -1,3 +1,7 @@
 export * from './message-codec.js';
 export * from './fields.js';
 export * from './journal.js';
+export * from './registry.js';
+export * from './control.js';
+export * from './metrics.js';
+export * from './subjects.js';

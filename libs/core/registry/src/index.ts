@@ -1,1 +1,2 @@
-export {};
+export * from './specs.js';
+export * from './registry.js';
