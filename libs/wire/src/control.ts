@@ -4,7 +4,6 @@ import type { DecisionId, DeviceId, MigrationId, Sha256, ThreadId } from '@godwi
 import { ACTIONS, TRIGGER_NAMES, type Decision, type Settlement } from '@godwit/decision';
 import { PHASES, type Outcome, type Phase } from '@godwit/migration';
 import type { ThreadSpec } from '@godwit/registry';
-import { isCode, refuse, type Refusal } from '@godwit/kernel';
 import { z } from 'zod';
 import { bytes, closedSet, finite, id, longText, optionalId, positive, ratio, sha256, shortText, whole } from './fields.js';
 import { messageCodec } from './message-codec.js';
@@ -71,15 +70,6 @@ export interface MigrateReply { readonly migration?: string; readonly code?: str
 export const migrateReplyCodec = messageCodec<MigrateReply>('MigrateReply', migrationV1.MigrateReply, z.strictObject({ migration: maybe(shortText), code: maybe(shortText), reason: maybe(longText), field: maybe(shortText) }) as unknown as z.ZodType<MigrateReply, unknown>);
 
 // --- agents ---
-const wireRefusal = z.strictObject({ code: z.string(), reason: z.string(), field: z.string().default('') });
-/** A Refusal inside a reply. Codes of a newer version that are not known here count as `internal`. */
-const refusalField = z.codec(z.unknown().optional(), z.custom<Refusal | undefined>(), {
-  decode: (given) => {
-    const parsed = given === undefined || given === null ? undefined : wireRefusal.safeParse(given).data;
-    return parsed && refuse(isCode(parsed.code) ? parsed.code : 'internal', parsed.reason, parsed.field || undefined);
-  },
-  encode: (value) => value && { code: value.code, reason: value.reason, field: value.field ?? '' },
-});
 const key = bytes(64);
 const thread = id<ThreadId>();
 const migration = id<MigrationId>();
@@ -87,16 +77,16 @@ const port = z.int().min(0).max(65_535);
 
 export interface RunCommand { readonly spec: ThreadSpec; readonly epoch: number; readonly ownSeq: number; readonly checkpoint: number }
 export interface PrepareCommand { readonly migration: MigrationId; readonly spec: ThreadSpec; readonly epoch: number; readonly transferKey: Uint8Array; readonly expectedCores: number }
-export interface PrepareReply { readonly refusal?: Refusal; readonly bulkHost: string; readonly bulkPort: number }
+export interface PrepareReply { readonly bulkHost: string; readonly bulkPort: number }
 export interface FreezeCommand { readonly migration: MigrationId; readonly thread: ThreadId; readonly epoch: number; readonly bulkHost: string; readonly bulkPort: number; readonly transferKey: Uint8Array }
-export interface FreezeReply { readonly refusal?: Refusal; readonly digestSha256: string; readonly sizeBytes: number; readonly frozenMonotonicMs: number; readonly bootId: string }
+export interface FreezeReply { readonly digestSha256: string; readonly sizeBytes: number; readonly frozenMonotonicMs: number; readonly bootId: string }
 export interface StagedCommand { readonly migration: MigrationId; readonly thread: ThreadId }
-export interface StagedReply { readonly refusal?: Refusal; readonly digestSha256: string }
+export interface StagedReply { readonly digestSha256: string }
 export interface ActivateCommand { readonly migration: MigrationId; readonly thread: ThreadId; readonly epoch: number; readonly ownSeq: number; readonly checkpoint: number }
-export interface ActivateReply { readonly refusal?: Refusal; readonly runningMonotonicMs: number; readonly bootId: string }
+export interface ActivateReply { readonly runningMonotonicMs: number; readonly bootId: string }
 export interface OwnershipCommand { readonly thread: ThreadId; readonly epoch: number; readonly ownSeq: number; readonly migration: string }
 export interface ThrottleCommand { readonly thread: ThreadId; readonly cpuCores: number }
-export interface Done { readonly refusal?: Refusal }
+export type Done = Readonly<Record<string, never>>
 export interface ThreadStatus { readonly thread: ThreadId; readonly epoch: number; readonly state: string; readonly outN: number; readonly cursorSeq: number; readonly refusedAppends: number; readonly fault: string }
 export interface AgentStatus { readonly device: DeviceId; readonly threads: readonly ThreadStatus[]; readonly enforcement: string; readonly missing: readonly string[]; readonly refusedAppends: number; readonly bootId: string; readonly pid: number }
 export interface Lease { readonly device: DeviceId; readonly bootId: string; readonly instance: string; readonly renewedAtMs: number; readonly bulkHost: string; readonly bulkPort: number }
@@ -105,16 +95,16 @@ export interface ThreadEvent { readonly device: DeviceId; readonly thread: Threa
 const codec = <Core>(name: string, generated: unknown, shape: z.ZodRawShape) => messageCodec<Core>(name, generated, z.strictObject(shape) as unknown as z.ZodType<Core, unknown>);
 export const runCommandCodec = codec<RunCommand>('RunCommand', agentV1.RunCommand, { spec: threadSpecSchema, epoch: positive, ownSeq: positive, checkpoint: whole });
 export const prepareCommandCodec = codec<PrepareCommand>('PrepareCommand', agentV1.PrepareCommand, { migration, spec: threadSpecSchema, epoch: positive, transferKey: key, expectedCores: finite });
-export const prepareReplyCodec = codec<PrepareReply>('PrepareReply', agentV1.PrepareReply, { refusal: refusalField, bulkHost: shortText, bulkPort: port });
+export const prepareReplyCodec = codec<PrepareReply>('PrepareReply', agentV1.PrepareReply, { bulkHost: shortText, bulkPort: port });
 export const freezeCommandCodec = codec<FreezeCommand>('FreezeCommand', agentV1.FreezeCommand, { migration, thread, epoch: positive, bulkHost: shortText, bulkPort: port, transferKey: key });
-export const freezeReplyCodec = codec<FreezeReply>('FreezeReply', agentV1.FreezeReply, { refusal: refusalField, digestSha256: z.string(), sizeBytes: whole, frozenMonotonicMs: finite, bootId: shortText });
+export const freezeReplyCodec = codec<FreezeReply>('FreezeReply', agentV1.FreezeReply, { digestSha256: z.string(), sizeBytes: whole, frozenMonotonicMs: finite, bootId: shortText });
 export const stagedCommandCodec = codec<StagedCommand>('StagedCommand', agentV1.StagedCommand, { migration, thread });
-export const stagedReplyCodec = codec<StagedReply>('StagedReply', agentV1.StagedReply, { refusal: refusalField, digestSha256: z.string() });
+export const stagedReplyCodec = codec<StagedReply>('StagedReply', agentV1.StagedReply, { digestSha256: z.string() });
 export const activateCommandCodec = codec<ActivateCommand>('ActivateCommand', agentV1.ActivateCommand, { migration, thread, epoch: positive, ownSeq: positive, checkpoint: whole });
-export const activateReplyCodec = codec<ActivateReply>('ActivateReply', agentV1.ActivateReply, { refusal: refusalField, runningMonotonicMs: finite, bootId: shortText });
+export const activateReplyCodec = codec<ActivateReply>('ActivateReply', agentV1.ActivateReply, { runningMonotonicMs: finite, bootId: shortText });
 export const ownershipCommandCodec = codec<OwnershipCommand>('OwnershipCommand', agentV1.OwnershipCommand, { thread, epoch: positive, ownSeq: whole, migration: z.string().default('') });
 export const throttleCommandCodec = codec<ThrottleCommand>('ThrottleCommand', agentV1.ThrottleCommand, { thread, cpuCores: z.number().min(0).max(4096) });
-export const doneCodec = codec<Done>('Done', agentV1.Done, { refusal: refusalField });
+export const doneCodec = codec<Done>('Done', agentV1.Done, {});
 export const agentStatusCodec = codec<AgentStatus>('StatusReply', agentV1.StatusReply, {
   device: id<DeviceId>(), enforcement: shortText, missing: z.array(longText), refusedAppends: whole, bootId: shortText, pid: whole,
   threads: z.array(z.strictObject({ thread, epoch: whole, state: shortText, outN: whole, cursorSeq: whole, refusedAppends: whole, fault: longText })),

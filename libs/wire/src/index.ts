@@ -5,3 +5,4 @@ export * from './registry.js';
 export * from './control.js';
 export * from './metrics.js';
 export * from './subjects.js';
+export * from './refusal-headers.js';

@@ -1,6 +1,6 @@
 import type { ThreadSpec } from '@godwit/registry';
 import { decodeEvent, encodeEvent, threadSpecCodec } from './registry.js';
-import { decisionRecordCodec, prepareReplyCodec, prepareCommandCodec, migrationStatusCodec } from './control.js';
+import { decisionRecordCodec, prepareCommandCodec, migrationStatusCodec } from './control.js';
 
 const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 const thread = { thread: 't1', application: 'app', runtime: 'wasm', programSha256: 'a'.repeat(64) };
@@ -43,12 +43,6 @@ describe('registration events', () => {
 });
 
 describe('control messages', () => {
-  it('carry an absent and a present refusal', () => {
-    const ok = { bulkHost: '127.0.0.1', bulkPort: 4000 };
-    expect(prepareReplyCodec.decode(prepareReplyCodec.encode(ok))).toEqual(ok);
-    const no = { ...ok, refusal: { refused: true as const, code: 'no-capacity' as const, reason: 'full' } };
-    expect(prepareReplyCodec.decode(prepareReplyCodec.encode(no))).toEqual(no);
-  });
   it('carry a whole thread spec inside a command', () => {
     const spec = threadSpecCodec.fromJson(thread) as ThreadSpec;
     const command = { migration: 'm-1' as never, spec, epoch: 1, transferKey: new Uint8Array(32), expectedCores: 0.5 };

@@ -1,1 +1,2 @@
-export {};
+export * from './door.js';
+export * from './stream.js';
