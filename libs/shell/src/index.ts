@@ -5,3 +5,4 @@ export * from './request.js';
 export * from './nest-transport.js';
 export * from './admin.js';
 export * from './service.js';
+export * from './registry-follower.js';

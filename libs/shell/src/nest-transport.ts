@@ -16,7 +16,7 @@ interface Route {
 }
 
 /** @param subject may hold `{name}` parts that the strategy fills in, such as the device of an agent. @param queue shares the work among replicas. */
-export const Handles = (subject: string, request: MessageCodec<never>, reply: MessageCodec<never>, queue?: string): MethodDecorator =>
+export const Handles = <Request, Reply>(subject: string, request: MessageCodec<Request>, reply: MessageCodec<Reply>, queue?: string): MethodDecorator =>
   MessagePattern(subject, undefined as never, { route: { request, reply, queue } });
 
 export class NatsStrategy extends Server implements CustomTransportStrategy {

@@ -40,3 +40,9 @@ export const agentCommands = ['run', 'prepare', 'freeze', 'await-staged', 'activ
 export type AgentCommand = (typeof agentCommands)[number];
 /** @see ThreadId: a thread's own id is its last token everywhere. */
 export const threadOf = (subject: string): ThreadId => subject.split('.')[2] as ThreadId;
+
+/** Version of the instrumentation; a new one makes new derived objects beside the old. */
+export const MIGRATABLE_VERSION = 1;
+/** Name of the instrumented module in the object store. Limits are part of it, since they are written into the module. */
+export const migratableName = (limits: { readonly memoryBytes: number; readonly stackBytes: number; readonly tableEntries: number }): string =>
+  `migratable-v${MIGRATABLE_VERSION}-${limits.memoryBytes}-${limits.stackBytes}-${limits.tableEntries}`;

@@ -34,8 +34,10 @@ export async function lockDataDir(dir: string): Promise<DataLock | Refusal> {
 }
 
 async function acquire(path: string, dir: string): Promise<DataLock | Refusal> {
-  const text = JSON.stringify(await identify(process.pid));
-  const draft = `${path}.${process.pid}-${randomBytes(6).toString('hex')}`;
+  // The token tells two locks of one process apart, so that a late release cannot end the newer one.
+  const token = randomBytes(8).toString('hex');
+  const text = JSON.stringify({ ...await identify(process.pid), token });
+  const draft = `${path}.${process.pid}-${token}`;
   await writeFile(draft, text);
   try {
     const held = await place(draft, path, dir);

@@ -12,7 +12,7 @@ export const MINIMUM_VERSIONS: Readonly<Record<ServerName, Version>> = { nats: [
 
 /** The first `a.b.c` in `text`, as in `nats-server: v2.15.1`, `Redis server v=7.0.15 sha=…` or Debian's `5:7.0.15-1~deb12u7`. */
 export function parseVersion(text: string): Version | undefined {
-  const match = /(?:^|[^\d.])(\d{1,6})\.(\d{1,6})\.(\d{1,6})(?!\d)/.exec(text);
+  const match = /(?:^|[^\d.])(\d{1,6})\.(\d{1,6})\.(\d{1,6})(?!\d|\.\d)/.exec(text);
   return match === null ? undefined : [Number(match[1]), Number(match[2]), Number(match[3])];
 }
 

@@ -1,1 +1,1 @@
-export {};
+export { TaskRuntime, type TaskRuntimeOptions } from './task-runtime.js';

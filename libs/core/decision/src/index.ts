@@ -1,1 +1,14 @@
 export * from './decision.js';
+export * from './demand-path.js';
+export * from './snapshot.js';
+export * from './limits.js';
+export { plan, type Plan } from './plan.js';
+export { place } from './place.js';
+export { restorePlan } from './restore.js';
+export { explainManual } from './manual.js';
+export { settle, type Observed, type ObservedDevice } from './settle.js';
+export { TRIGGERS, type TriggerPlugin } from './trigger/index.js';
+export { FILTERS, type FilterPlugin } from './filter/index.js';
+export { SCORES, type ScorePlugin } from './score/index.js';
+export { COSTS, type CostPlugin } from './cost/index.js';
+export { ACTS, type ActPlugin } from './act/index.js';

@@ -1,7 +1,7 @@
 /**
  * The model port. A model follows one series on a regular grid of steps and forecasts its distribution some steps ahead.
  *
- * 1. Memory is fixed at creation; neither `update` nor `forecast` allocates.
+ * 1. Memory is fixed; `update` never allocates, `forecast` only when asked for more or longer leads than ever before.
  * 2. Quantiles never cross and are finite for finite input.
  * 3. The same calls give the same answers: no clock, no chance.
  * A new model is one file in `models/` and one line in `MODELS`; the contract suite runs over that array. A model that is
@@ -41,11 +41,4 @@ export interface PointModel {
   miss(): void;
   /** Writes the forecasts for 1, 2, … `steps` steps ahead into `into`; finite after the first `learn`. */
   path(into: Float64Array, steps: number): void;
-}
-
-/** Powers of two up to `maxSteps`: the leads at which errors and losses are tracked. */
-export function trackedLeads(maxSteps: number): Int32Array {
-  const leads: number[] = [];
-  for (let lead = 1; lead <= maxSteps; lead *= 2) leads.push(lead);
-  return Int32Array.from(leads);
 }

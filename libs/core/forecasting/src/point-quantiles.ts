@@ -7,10 +7,18 @@ const MAX_PATH_STEPS = 4_096;
 /** Makes a model of a point model: its quantiles are its point plus the quantiles of its own past errors at that lead. */
 export function createFromPoints(name: string, options: ModelOptions, points: PointModel): Model {
   const errors = new LeadErrors(options);
-  const issued = new Float64Array(errors.maxLead);
   const width = options.levels.length;
-  let path: Float64Array = new Float64Array(options.maxHorizonSteps);
+  let path: Float64Array = new Float64Array(errors.maxLead);
+  let pathSteps = 0;
   let learnt = false;
+
+  /** Makes the path valid for at least `steps` steps. */
+  const ensurePath = (steps: number): void => {
+    if (pathSteps >= steps) return;
+    if (steps > path.length) path = new Float64Array(Math.min(MAX_PATH_STEPS, 2 * steps));
+    points.path(path, steps);
+    pathSteps = steps;
+  };
 
   return {
     name,
@@ -18,10 +26,12 @@ export function createFromPoints(name: string, options: ModelOptions, points: Po
       errors.settle(value);
       points.learn(value);
       learnt = true;
-      points.path(issued, issued.length);
-      errors.issue(issued);
+      pathSteps = 0;
+      ensurePath(errors.maxLead);
+      errors.issue(path);
     },
     skip(steps) {
+      pathSteps = 0;
       // Beyond the longest lead nothing is pending any more, and a point model has forgotten where it was.
       for (let i = Math.min(steps, errors.maxLead); i > 0; i--) {
         if (learnt) points.miss();
@@ -34,12 +44,10 @@ export function createFromPoints(name: string, options: ModelOptions, points: Po
         return;
       }
       const longest = Math.min(MAX_PATH_STEPS, leads[leads.length - 1] ?? 1);
-      if (longest > path.length) path = new Float64Array(longest);
-      points.path(path, longest);
+      ensurePath(longest);
       for (let k = 0; k < leads.length; k++) {
         const lead = leads[k]!;
-        into.fill(path[Math.min(lead, longest) - 1]!, k * width, (k + 1) * width);
-        errors.addTo(lead, into, k * width);
+        errors.write(path[Math.min(lead, longest) - 1]!, lead, into, k * width);
       }
     },
   };

@@ -57,7 +57,8 @@ export class RecursiveLeastSquares {
     return sum;
   }
 
-  private restart(): void {
+  /** Forgets everything. */
+  restart(): void {
     this.weights.fill(0);
     this.p.fill(0);
     for (let i = 0; i < this.dimension; i++) this.p[i * this.dimension + i] = 1 / this.ridge;

@@ -1,4 +1,4 @@
-import { refuse, type InstantMs, type Refusal } from '@godwit/kernel';
+import { refuse, type DeviceId, type InstantMs, type Refusal } from '@godwit/kernel';
 import { isSettled, type MigrationEffect, type MigrationEvent, type MigrationLimits, type MigrationState, type Phase, type Step } from './migration.js';
 
 const waitMs = (phase: Phase, limits: MigrationLimits): number => {
@@ -33,7 +33,7 @@ const commit = (state: MigrationState): MigrationEffect => ({
 });
 
 /** The next owner record is known: ours or somebody else's (M4). */
-function settle(state: MigrationState, own: { epoch: number; seq: number }, outcome: 'committed' | 'rolled-back' | 'failed-over', nowMs: InstantMs, limits: MigrationLimits): Step {
+function settle(state: MigrationState, own: { epoch: number; seq: number; device?: DeviceId }, outcome: 'committed' | 'rolled-back' | 'failed-over', nowMs: InstantMs, limits: MigrationLimits): Step {
   const known = { ...state, newEpoch: own.epoch, newOwnSeq: own.seq, outcome };
   switch (outcome) {
     case 'committed':
@@ -41,11 +41,13 @@ function settle(state: MigrationState, own: { epoch: number; seq: number }, outc
     case 'rolled-back':
       return enter(known, 'rolled-back', nowMs, limits, { type: 'thaw-source', epoch: own.epoch, ownSeq: own.seq }, { type: 'discard-target' });
     case 'failed-over':
-      return enter(known, 'failed-over', nowMs, limits, { type: 'discard-target' });
+      // The winner may have promoted the copy on our target: then it is no longer ours to discard.
+      return enter(known, 'failed-over', nowMs, limits, ...(own.device === state.target ? [] : [{ type: 'discard-target' } as const]));
   }
 }
 
 function onOwnRead(state: MigrationState, event: Extract<MigrationEvent, { type: 'own-read' }>, nowMs: InstantMs, limits: MigrationLimits): Step {
+  if (event.epoch < state.epoch) return stay(state);
   if (event.epoch === state.epoch) {
     // Nobody has written yet: the append did not land. Ask again for what this phase is about.
     return stay({ ...state, deadlineMs: nowMs + limits.commitMs }, state.phase === 'committing' ? commit(state) : rollback(state));

@@ -67,17 +67,21 @@ function checkHeader(header: Header): string | undefined {
   if (header.randomBytes !== 16) return 'randomBytes';
   if (!Array.isArray(header.outputs) || !header.outputs.every(isOutputHeader)) return 'outputs';
   const first = header.outN - header.outputs.length + 1;
+  if (header.outputs.length > 0 && first < 1) return 'outputs';
   if (!header.outputs.every((o, i) => o.n === first + i)) return 'outputs';
   if (!Array.isArray(header.sections) || !header.sections.every(isSized)) return 'sections';
   return undefined;
 }
 const isSized = (pair: unknown): pair is [string, number] =>
   Array.isArray(pair) && pair.length === 2 && typeof pair[0] === 'string' && count(pair[1]);
+/** The kinds that `Message` permits; others could make two contents hash alike (`chain.ts`). */
+const KIND = /^[a-zA-Z0-9._-]{0,64}$/;
+const isMessage = (pair: unknown): boolean => isSized(pair) && KIND.test(pair[0]);
 const isOutputHeader = (o: unknown): o is OutputHeader => {
   if (typeof o !== 'object' || o === null) return false;
   const output = o as OutputHeader;
   return count(output.n) && count(output.causedBySeq) && Number.isFinite(output.originMs) && isSha256(output.hash) &&
-    (output.exit === null || Number.isSafeInteger(output.exit)) && Array.isArray(output.messages) && output.messages.every(isSized);
+    (output.exit === null || Number.isSafeInteger(output.exit)) && Array.isArray(output.messages) && output.messages.every(isMessage);
 };
 
 const damaged = (what: string, field?: string): Refusal => refuse('snapshot-damaged', `snapshot: ${what}`, field);

@@ -7,10 +7,13 @@ const ORDER = 6;
 const FORGETTING = 0.997;
 /** Steps whose range bounds the iterated path: it may leave the range by its own width and no more. */
 const RANGE_STEPS = 64;
+/** A value so many units away from the first one asks for a larger unit: squares of larger numbers spoil the fit. */
+const MOST_UNITS = 1e6;
 
 /**
  * Autoregression of order 6 with intercept, fitted by recursive least squares and iterated.
- * Works on values relative to the first one and to the size of the first move, so that unit and origin do not matter.
+ * Works on values relative to the first one and to the size of the first move (of a far larger one, if it comes), so that unit
+ * and origin do not matter.
  */
 function autoregressive(differenced: boolean): PointModel {
   const fit = new RecursiveLeastSquares(ORDER + 1, FORGETTING, 1);
@@ -27,42 +30,57 @@ function autoregressive(differenced: boolean): PointModel {
     lags[0] = term;
     learnt++;
   };
-  const predicted = (history: Float64Array): number => {
-    for (let i = 0; i < ORDER; i++) inputs[i] = history[i]!;
+  const predicted = (): number => {
+    for (let i = 0; i < ORDER; i++) inputs[i] = lags[i]!;
     inputs[ORDER] = 1;
     return fit.predict(inputs);
   };
-  const future = new Float64Array(ORDER);
+  // The newest lags, oldest first, then the path as it grows: nothing is shifted.
+  let terms: Float64Array = new Float64Array(ORDER + 64);
 
   return {
     learn(value) {
       if (Number.isNaN(origin)) origin = value;
       const relative = value - origin;
-      if (unit === 0) unit = Math.abs(relative);
+      if (Math.abs(relative) > unit * (unit === 0 ? 1 : MOST_UNITS)) {
+        last = (last * unit) / Math.abs(relative);
+        unit = Math.abs(relative);
+        lags.fill(0);
+        learnt = 0;
+        fit.restart();
+      }
       const scaled = unit > 0 ? relative / unit : 0;
       const term = differenced ? scaled - last : scaled;
       if (learnt >= ORDER) {
-        predicted(lags);
+        predicted();
         fit.learn(inputs, term);
       }
       remember(term);
       last = scaled;
-      range.push(scaled);
+      range.push(relative);
     },
     miss() {
       // The series is taken to have followed the model, within the same bounds as a forecast.
-      const expected = bounded(predicted(lags) + (differenced ? last : 0), range, last);
+      if (unit === 0) return;
+      const expected = bounded(predicted() + (differenced ? last : 0), range.least / unit, range.greatest / unit, last);
       remember(differenced ? expected - last : expected);
       last = expected;
     },
     path(into, steps) {
-      future.set(lags);
+      if (unit === 0 || learnt < 2 * ORDER) {
+        into.fill(origin + last * unit, 0, steps);
+        return;
+      }
+      if (terms.length < ORDER + steps) terms = new Float64Array(ORDER + steps);
+      for (let i = 0; i < ORDER; i++) terms[ORDER - 1 - i] = lags[i]!;
+      const least = range.least / unit;
+      const greatest = range.greatest / unit;
       let level = last;
       for (let h = 0; h < steps; h++) {
-        const term = learnt < 2 * ORDER ? (differenced ? 0 : last) : predicted(future);
-        const next = bounded(differenced ? level + term : term, range, last);
-        future.copyWithin(1, 0, ORDER - 1);
-        future[0] = differenced ? next - level : next;
+        let term = fit.weights[ORDER]!;
+        for (let i = 0; i < ORDER; i++) term += fit.weights[i]! * terms[h + ORDER - 1 - i]!;
+        const next = bounded(differenced ? level + term : term, least, greatest, last);
+        terms[h + ORDER] = differenced ? next - level : next;
         level = next;
         into[h] = origin + next * unit;
       }
@@ -71,10 +89,10 @@ function autoregressive(differenced: boolean): PointModel {
 }
 
 /** Holds an iterated value inside the recent range widened by its own width on each side. */
-function bounded(value: number, range: SortedWindow, fallback: number): number {
-  const width = range.greatest - range.least;
+function bounded(value: number, least: number, greatest: number, fallback: number): number {
   if (!Number.isFinite(value)) return fallback;
-  return Math.min(range.greatest + width, Math.max(range.least - width, value));
+  const width = greatest - least;
+  return Math.min(greatest + width, Math.max(least - width, value));
 }
 
 const define = (name: string, differenced: boolean): ModelDefinition => ({

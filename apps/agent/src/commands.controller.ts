@@ -1,0 +1,53 @@
+/** The agent's subjects. `{device}` is filled in by the transport. */
+import { Controller, Inject } from '@nestjs/common';
+import type { Refusal } from '@godwit/kernel';
+import { Handles } from '@godwit/shell';
+import {
+  activateCommandCodec, activateReplyCodec, agentStatusCodec, doneCodec, freezeCommandCodec, freezeReplyCodec, ownershipCommandCodec, prepareCommandCodec, prepareReplyCodec,
+  runCommandCodec, stagedCommandCodec, stagedReplyCodec, throttleCommandCodec,
+  type ActivateCommand, type ActivateReply, type AgentStatus, type Done, type FreezeCommand, type FreezeReply, type OwnershipCommand, type PrepareCommand, type PrepareReply,
+  type RunCommand, type StagedCommand, type StagedReply, type ThrottleCommand,
+} from '@godwit/wire';
+import { Agent } from './agent.js';
+
+@Controller()
+export class CommandsController {
+  constructor(@Inject(Agent) private readonly agent: Agent) {}
+
+  @Handles('godwit.agent.{device}.run', runCommandCodec, doneCodec)
+  run(command: RunCommand): Promise<Done | Refusal> {
+    return this.agent.run(command);
+  }
+  @Handles('godwit.agent.{device}.prepare', prepareCommandCodec, prepareReplyCodec)
+  prepare(command: PrepareCommand): Promise<PrepareReply | Refusal> {
+    return this.agent.prepare(command);
+  }
+  @Handles('godwit.agent.{device}.freeze', freezeCommandCodec, freezeReplyCodec)
+  freeze(command: FreezeCommand): Promise<FreezeReply | Refusal> {
+    return this.agent.freeze(command);
+  }
+  @Handles('godwit.agent.{device}.await-staged', stagedCommandCodec, stagedReplyCodec)
+  awaitStaged(command: StagedCommand): Promise<StagedReply | Refusal> {
+    return this.agent.awaitStaged(command);
+  }
+  @Handles('godwit.agent.{device}.activate', activateCommandCodec, activateReplyCodec)
+  activate(command: ActivateCommand): Promise<ActivateReply | Refusal> {
+    return this.agent.activate(command);
+  }
+  @Handles('godwit.agent.{device}.thaw', ownershipCommandCodec, doneCodec)
+  thaw(command: OwnershipCommand): Promise<Done | Refusal> {
+    return this.agent.thaw(command);
+  }
+  @Handles('godwit.agent.{device}.retire', ownershipCommandCodec, doneCodec)
+  retire(command: OwnershipCommand): Promise<Done | Refusal> {
+    return this.agent.retire(command);
+  }
+  @Handles('godwit.agent.{device}.throttle', throttleCommandCodec, doneCodec)
+  throttle(command: ThrottleCommand): Done | Refusal {
+    return this.agent.throttle(command);
+  }
+  @Handles('godwit.agent.{device}.status', doneCodec, agentStatusCodec)
+  status(): AgentStatus {
+    return this.agent.status();
+  }
+}

@@ -1,0 +1,105 @@
+/** The agent's process: reads configuration, opens the host's and the network's side, and wires them to the agent. */
+import { mkdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { isId, isRefusal, type DeviceId, type Refusal } from '@godwit/kernel';
+import { BulkDoor } from '@godwit/bulk';
+import { connectNats, natsJournal, openLeases, openPrograms } from '@godwit/nats';
+import { hostFacts, openDeviceCollectors } from '@godwit/proc';
+import { openCheckpointStore } from '@godwit/redis';
+import { configOrExit, createLog, randomIds, runService, systemClock } from '@godwit/shell';
+import { encodeSamples, leaseCodec, SUBJECTS, threadEventCodec, traceBatchCodec } from '@godwit/wire';
+import { z } from 'zod';
+import { Agent } from './agent.js';
+import { openCapacity } from './capacity.js';
+import { CommandsController } from './commands.controller.js';
+import { LeaseKeeper } from './lease-keeper.js';
+import { Links } from './links.js';
+import { Programs } from './programs.js';
+import { RedisCheckpoints } from './redis-checkpoints.js';
+import { RunnerPool } from './runner-process.js';
+import { Sampler } from './sampler.js';
+
+const GIB = 1024 ** 3;
+const config = configOrExit({
+  GODWIT_DEVICE: z.string().refine(isId, 'must be 1 to 64 of a-z, 0-9 and -'),
+  /** Enforced CPU capacity of the device, cores. */
+  GODWIT_CPU_CORES: z.coerce.number().positive().max(4096),
+  GODWIT_MEMORY_BYTES: z.coerce.number().int().min(1024 * 1024).default(4 * GIB),
+  GODWIT_RUNTIMES: z.string().default('wasm,task').transform((text) => text.split(',')),
+  GODWIT_SCOPE: z.enum(['host', 'processes']).default('processes'),
+  GODWIT_ENFORCEMENT: z.enum(['auto', 'cgroup', 'duty-cycle']).default('auto'),
+  GODWIT_SAMPLE_MS: z.coerce.number().min(10).max(1_000).default(100),
+  GODWIT_PUBLISH_MS: z.coerce.number().min(10).max(1_000).default(500),
+  GODWIT_BULK_HOST: z.string().default('127.0.0.1'),
+  GODWIT_BULK_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
+  /** The built runner; beside this app in the workspace and in the image. */
+  GODWIT_RUNNER_ENTRY: z.string().default(fileURLToPath(new URL('../../runner/dist/main.js', import.meta.url))),
+  GODWIT_WARM_RUNNERS: z.coerce.number().int().min(0).max(64).default(1),
+});
+const device = config.GODWIT_DEVICE as DeviceId;
+const log = createLog(`agent-${device}`, config.GODWIT_LOG_LEVEL);
+const orExit = <T>(value: T | Refusal): T => {
+  if (!isRefusal(value)) return value;
+  process.stderr.write(`godwit-agent: ${value.reason}\n`);
+  process.exit(2);
+};
+
+await mkdir(config.GODWIT_DATA_DIR, { recursive: true });
+const link = await connectNats({ url: config.GODWIT_NATS_URL, name: `agent-${device}` });
+const nats = link.nc;
+const leases = await openLeases(link, { replicas: config.GODWIT_REPLICAS >= 3 ? 3 : 1 });
+const store = await openCheckpointStore({ url: config.GODWIT_REDIS_URL });
+const bootId = hostFacts().bootId ?? 'unknown';
+const door = await BulkDoor.open(config.GODWIT_BULK_HOST, config.GODWIT_BULK_PORT);
+const enforcer = orExit(openCapacity({ device, cores: config.GODWIT_CPU_CORES, enforcement: config.GODWIT_ENFORCEMENT }, log));
+const collectors = orExit(openDeviceCollectors({ scope: config.GODWIT_SCOPE, ...(enforcer.folder && config.GODWIT_SCOPE === 'processes' ? { cgroupFolder: enforcer.folder } : {}) }));
+const pool = new RunnerPool(config.GODWIT_RUNNER_ENTRY, config.GODWIT_WARM_RUNNERS);
+const links = new Links(device, systemClock);
+
+const agent = new Agent(
+  {
+    device, bootId, capacityCores: config.GODWIT_CPU_CORES, memoryBytes: config.GODWIT_MEMORY_BYTES, runtimes: config.GODWIT_RUNTIMES, bulkHost: config.GODWIT_BULK_HOST, sampleMs: config.GODWIT_SAMPLE_MS,
+  },
+  {
+    journal: natsJournal(link, { replicas: config.GODWIT_REPLICAS >= 3 ? 3 : 1 }), checkpoints: new RedisCheckpoints(device, nats, store), programs: new Programs(await openPrograms(link)), pool, door, enforcer, links, clock: systemClock, log,
+    publishEvent: (event) => nats.publish(SUBJECTS.threadEvent(device), threadEventCodec.encode(event)),
+    onProcesses: (pids) => void (config.GODWIT_SCOPE === 'processes' && collectors.setPids(pids)),
+    onGone: (thread) => sampler.forget(thread),
+  },
+);
+const sampler = new Sampler({
+  device, capacityCores: config.GODWIT_CPU_CORES, memoryBytes: config.GODWIT_MEMORY_BYTES, collectors, enforcer, clock: systemClock,
+  hosts: () => agent.running(), links: () => links.read(),
+  sendSamples: (batch) => nats.publish(SUBJECTS.metrics(device), encodeSamples(batch)),
+  sendTrace: (batch) => nats.publish(SUBJECTS.trace(device), traceBatchCodec.encode(batch)),
+});
+const instance = randomIds.next('i');
+const keeper = new LeaseKeeper({
+  clock: systemClock, log,
+  renew: () => leases.renew(device, leaseCodec.encode({ device, bootId, instance, renewedAtMs: systemClock.nowMs(), bulkHost: config.GODWIT_BULK_HOST, bulkPort: door.port })),
+  onLapse: () => agent.onLapse(),
+  onRegain: () => agent.onRegain(),
+});
+
+const stopWatching = await leases.watch((change) => {
+  if (change.type === 'ended') return links.gone(change.device);
+  const lease = leaseCodec.decode(change.info);
+  if (!isRefusal(lease)) links.seen(lease);
+});
+await runService({
+  name: `agent-${device}`, log, nats, admin: { host: config.GODWIT_ADMIN_HOST, port: config.GODWIT_ADMIN_PORT },
+  providers: [{ provide: Agent, useValue: agent }], controllers: [CommandsController], subjectParts: { device },
+  checks: [{ name: 'lease', failing: () => (keeper.held ? undefined : 'the lease has lapsed') }],
+  close: async () => {
+    keeper.close();
+    sampler.close();
+    links.close();
+    stopWatching();
+    await agent.close();
+    await leases.drop(device);
+    await store.close();
+  },
+});
+await keeper.start();
+links.start();
+sampler.start({ sampleMs: config.GODWIT_SAMPLE_MS, publishMs: config.GODWIT_PUBLISH_MS });

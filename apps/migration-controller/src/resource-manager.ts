@@ -1,0 +1,312 @@
+/**
+ * The Predictive Resource Manager's shell: once a second it makes a snapshot, asks the pure plan, records every decision,
+ * and carries it out. Between plans it keeps the journal and the agents in step: what is owned runs, what is dead is
+ * restored, what a crash left open is settled.
+ *
+ * Invariants: C1. A decision is in GODWIT_DECISIONS before it is carried out. C2. Ownership changes only through an append
+ * to the journal that rests on the newest record. C3. At most one change is under way for each thread.
+ */
+import { isRefusal, migrationId, OperationError, refuse, type Clock, type DeviceId, type IdSource, type Refusal, type ThreadId } from '@godwit/kernel';
+import { explainManual, plan, restorePlan, type ClusterSnapshot, type Decision, type PlanLimits, type Settlement } from '@godwit/decision';
+import type { Journal, OwnReason } from '@godwit/journal';
+import type { MigrationState } from '@godwit/migration';
+import type { Registry, ThreadSpec } from '@godwit/registry';
+import type { Log } from '@godwit/shell';
+import type { Lease, MigrateReply, MigrateRequest, ThreadEvent } from '@godwit/wire';
+import type { AgentCalls } from './agent-calls.js';
+import { MigrationDriver, type DriverParts } from './migration-driver.js';
+import { addressOf, type Owners } from './owners.js';
+import { Settlements } from './settlements.js';
+import type { ClusterView } from './view.js';
+
+export interface ManagerParts {
+  readonly journal: Journal;
+  readonly owners: Owners;
+  readonly agents: AgentCalls;
+  readonly view: ClusterView;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly log: Log;
+  readonly registry: () => Registry;
+  readonly publishDecision: (record: { decision?: Decision; settlement?: Settlement }) => Promise<void>;
+  readonly driver: Omit<DriverParts, 'journal' | 'owners' | 'agents' | 'clock' | 'log'>;
+}
+
+const TRANSIENT_RETRIES = 5;
+/** Faults of the world, not of the program: the thread is started again from its checkpoint. */
+const TRANSIENT = new Set(['connection-lost', 'timeout', 'internal']);
+
+export class ResourceManager {
+  private readonly drivers = new Map<ThreadId, MigrationDriver>();
+  /** Threads that an agent has confirmed to execute, by epoch. */
+  private readonly confirmed = new Map<ThreadId, number>();
+  private readonly busy = new Set<ThreadId>();
+  private readonly instances = new Map<DeviceId, string>();
+  private readonly retries = new Map<ThreadId, number>();
+  private readonly settlements: Settlements;
+  private timer: NodeJS.Timeout | undefined;
+  private planning = false;
+
+  constructor(private readonly parts: ManagerParts, private readonly limits: PlanLimits, private readonly horizonMs: number) {
+    this.settlements = new Settlements(horizonMs);
+  }
+
+  start(periodMs: number): void {
+    this.timer = setInterval(() => void this.round(), periodMs);
+  }
+  close(): void {
+    clearInterval(this.timer);
+    for (const driver of this.drivers.values()) driver.abandon();
+  }
+
+  // --- one round ---
+
+  private async round(): Promise<void> {
+    if (this.planning) return;
+    this.planning = true;
+    try {
+      await this.readOwners();
+      for (const spec of this.parts.registry().threads.values()) this.keepRunning(spec);
+      for (const decision of plan(this.snapshot(), this.limits, this.parts.ids).decisions) await this.carryOut(decision);
+      for (const settlement of this.settlements.observe(this.parts.clock.nowMs(), this.measured)) await this.recordSettlement(settlement);
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error;
+      this.parts.log.warn({ code: error.code, err: error }, 'round cut short');
+    } finally {
+      this.planning = false;
+    }
+  }
+
+  private readonly measured = {
+    deviceNow: (device: DeviceId) => this.parts.view.deviceNow(device),
+    threadDemand: (thread: ThreadId) => this.parts.view.threadForecast(thread)?.demandNow,
+  };
+
+  private async readOwners(): Promise<void> {
+    for (const spec of this.parts.registry().threads.values()) {
+      if (this.parts.owners.isKnown(spec.thread)) continue;
+      await this.parts.journal.ensureShard(spec.shard);
+      await this.parts.owners.read(spec);
+      await this.settleLeftover(spec);
+    }
+  }
+
+  /** An intent without outcome that no driver of ours follows: a controller died in between. The source goes on. */
+  private async settleLeftover(spec: ThreadSpec): Promise<void> {
+    const own = this.parts.owners.of(spec.thread);
+    const intent = own && (await this.parts.journal.newestIntent(addressOf(spec)));
+    if (!own || !intent || intent.record.epoch !== own.record.epoch) return;
+    const outcome = await this.parts.owners.append(spec, {
+      device: own.record.device, reason: 'rolled-back', migration: intent.record.migration, checkpoint: own.record.checkpoint, note: 'the controller that drove the migration is gone',
+    });
+    this.parts.log.warn({ thread: spec.thread, migration: intent.record.migration, outcome: outcome.result }, 'left-over migration settled');
+    if (outcome.result !== 'appended') return;
+    const { epoch } = outcome.own.record;
+    const thawed = await this.parts.agents.ownership(own.record.device, 'thaw', { thread: spec.thread, epoch, ownSeq: outcome.own.seq, migration: '' });
+    if (!isRefusal(thawed)) this.confirmed.set(spec.thread, epoch);
+    await this.parts.agents.ownership(intent.record.target, 'retire', { thread: spec.thread, epoch, ownSeq: 0, migration: intent.record.migration });
+  }
+
+  private snapshot(): ClusterSnapshot {
+    const { view, owners, clock, registry } = this.parts;
+    return view.snapshot({
+      nowMs: clock.nowMs(), horizonMs: this.horizonMs, budgetWindowMs: this.limits.budgetWindowMs, registry: registry(),
+      deviceOf: (thread) => owners.deviceOf(thread), epochOf: (thread) => owners.of(thread)?.record.epoch ?? 0,
+      plannable: (spec) => owners.isKnown(spec.thread) && !owners.isRetired(spec.thread) && view.memory(spec.thread).fault === undefined && (!this.busy.has(spec.thread) || owners.deviceOf(spec.thread) !== undefined),
+      movesInFlight: [...this.drivers.values()].map(({ state }) => ({ thread: state.thread, source: state.source, target: state.target, expectedDoneAtMs: state.deadlineMs })),
+    });
+  }
+
+  private async record(decision: Decision, effective: boolean): Promise<void> {
+    await this.parts.publishDecision({ decision });
+    this.settlements.add(decision, effective);
+    this.parts.log.info({ thread: decision.thread, action: decision.action, trigger: decision.trigger, source: decision.source, target: decision.target }, decision.reason);
+  }
+
+  private async recordSettlement(settlement: Settlement): Promise<void> {
+    const { view } = this.parts;
+    view.settled = { ...view.settled, [settlement.verdict]: view.settled[settlement.verdict] + 1 };
+    await this.parts.publishDecision({ settlement });
+  }
+
+  private async carryOut(decision: Decision): Promise<void> {
+    const spec = this.parts.registry().threads.get(decision.thread);
+    if (!spec) return;
+    const memory = this.parts.view.memory(spec.thread);
+    await this.record(decision, decision.action !== 'migrate');
+    switch (decision.action) {
+      case 'keep':
+        memory.lastKeptAtMs = decision.atMs;
+        return;
+      case 'place': case 'restore':
+        return this.changeOwner(spec, decision.target!, decision.action === 'place' ? 'placed' : 'failed-over', decision.reason);
+      case 'migrate':
+        await this.migrate(spec, decision);
+        return;
+      case 'throttle': case 'unthrottle': {
+        const cores = decision.action === 'throttle' ? (decision.throttleCores ?? 0) : 0;
+        const reply = await this.parts.agents.throttle(decision.source!, { thread: spec.thread, cpuCores: cores });
+        if (isRefusal(reply)) return void this.parts.log.warn({ thread: spec.thread, reason: reply.reason }, 'not throttled');
+        memory.lastThrottledAtMs = decision.atMs;
+        if (decision.action === 'throttle') memory.throttledToCores = cores;
+        else delete memory.throttledToCores;
+      }
+    }
+  }
+
+  // --- owners ---
+
+  /** C2: the append decides; who loses it has only learned something. */
+  private async changeOwner(spec: ThreadSpec, device: DeviceId, reason: OwnReason, note: string): Promise<void> {
+    const before = this.parts.owners.of(spec.thread);
+    const open = before && (await this.parts.journal.newestIntent(addressOf(spec)));
+    const migration = open && open.record.epoch === before?.record.epoch ? { migration: open.record.migration } : {};
+    const [checkpoint] = await this.parts.journal.checkpoints(addressOf(spec), 1);
+    const outcome = await this.parts.owners.append(spec, { device, reason, checkpoint: checkpoint?.record.k ?? 0, note: note.slice(0, 1_000), ...migration });
+    if (outcome.result === 'appended') this.keepRunning(spec);
+  }
+
+  /** Sees to it that the newest owner executes the thread; repeats itself until an agent says so. */
+  private keepRunning(spec: ThreadSpec): void {
+    const { owners, view, agents, log } = this.parts;
+    const own = owners.of(spec.thread);
+    if (!own || own.record.reason === 'retired' || this.drivers.has(spec.thread) || this.busy.has(spec.thread)) return;
+    if (this.confirmed.get(spec.thread) === own.record.epoch || !view.leases.has(own.record.device) || view.memory(spec.thread).fault !== undefined) return;
+    this.busy.add(spec.thread);
+    const { epoch, device, checkpoint } = own.record;
+    agents.run(device, { spec, epoch, ownSeq: own.seq, checkpoint }).then(
+      (reply) => (isRefusal(reply) ? this.onRunRefused(spec, reply) : void this.confirmed.set(spec.thread, epoch)),
+      (error: Error) => log.warn({ thread: spec.thread, device, err: error }, 'run in doubt; asked again'),
+    ).finally(() => this.busy.delete(spec.thread));
+  }
+
+  private async onRunRefused(spec: ThreadSpec, refusal: Refusal): Promise<void> {
+    if (refusal.code === 'stale-epoch') return void (await this.parts.owners.read(spec));
+    await this.fault(spec, refusal);
+  }
+
+  private async fault(spec: ThreadSpec, refusal: Refusal): Promise<void> {
+    const retries = this.retries.get(spec.thread) ?? 0;
+    const own = this.parts.owners.of(spec.thread);
+    if (TRANSIENT.has(refusal.code) && retries < TRANSIENT_RETRIES && own) {
+      this.retries.set(spec.thread, retries + 1);
+      return this.changeOwner(spec, own.record.device, 're-granted', `started again after: ${refusal.reason}`);
+    }
+    this.parts.view.memory(spec.thread).fault = refusal.reason;
+    await this.record(this.note(spec.thread, 'keep', 'failure', `thread ${spec.thread} does not run: ${refusal.reason} (${refusal.code})`), true);
+  }
+
+  private note(thread: ThreadId, action: Decision['action'], trigger: Decision['trigger'], reason: string): Decision {
+    return { decision: this.parts.ids.next('d') as Decision['decision'], thread, atMs: this.parts.clock.nowMs(), action, trigger, reason, expectedGainCoreSeconds: 0, costCoreSeconds: 0, risk: 0, candidates: [] };
+  }
+
+  onThreadEvent(event: ThreadEvent): void {
+    const spec = this.parts.registry().threads.get(event.thread);
+    const own = this.parts.owners.of(event.thread);
+    if (!spec || !own || own.record.epoch !== event.epoch) return;
+    const work = async (): Promise<void> => {
+      if (event.kind === 'fenced') return void (await this.parts.owners.read(spec));
+      if (event.kind === 'exited') {
+        await this.parts.owners.append(spec, { device: own.record.device, reason: 'retired', checkpoint: own.record.checkpoint, note: 'the program ended by itself' });
+        return void (await this.parts.agents.ownership(own.record.device, 'retire', { thread: spec.thread, epoch: event.epoch + 1, ownSeq: 0, migration: '' }));
+      }
+      await this.fault(spec, refuse(event.code as Refusal['code'], event.reason));
+    };
+    work().catch((error: Error) => this.parts.log.warn({ thread: event.thread, kind: event.kind, err: error }, 'thread event not handled'));
+  }
+
+  /** A thread that was unregistered: nobody owns it any more. */
+  async retire(spec: ThreadSpec): Promise<void> {
+    this.drivers.get(spec.thread)?.take({ type: 'cancel', refusal: refuse('not-found', `thread ${spec.thread} was removed`) });
+    const own = this.parts.owners.of(spec.thread);
+    if (own && own.record.reason !== 'retired') {
+      const outcome = await this.parts.owners.append(spec, { device: own.record.device, reason: 'retired', checkpoint: own.record.checkpoint, note: 'the thread was removed from the registry' });
+      if (outcome.result === 'appended') await this.parts.agents.ownership(own.record.device, 'retire', { thread: spec.thread, epoch: outcome.own.record.epoch, ownSeq: 0, migration: '' });
+    }
+    this.confirmed.delete(spec.thread);
+    this.parts.view.forget(spec.thread);
+    this.parts.owners.forget(spec.thread);
+  }
+
+  // --- leases ---
+
+  onLease(lease: Lease): void {
+    this.parts.view.leases.set(lease.device, lease);
+    const before = this.instances.get(lease.device);
+    this.instances.set(lease.device, lease.instance);
+    if (before === undefined || before === lease.instance) return;
+    this.parts.log.warn({ device: lease.device }, 'the agent was started anew; its threads get a new epoch');
+    for (const spec of this.ownedBy(lease.device)) this.inDoubt(spec, () => this.changeOwner(spec, lease.device, 're-granted', 'the agent was started anew'));
+  }
+
+  async onLeaseEnded(device: DeviceId, reason: string): Promise<void> {
+    this.parts.view.leases.delete(device);
+    const owned = this.ownedBy(device);
+    if (owned.length === 0) return;
+    this.parts.log.warn({ device, reason, threads: owned.length }, 'device lost');
+    for (const driver of this.drivers.values()) {
+      if (driver.state.target === device) driver.take({ type: 'cancel', refusal: refuse('connection-lost', `the target ${device} is lost`) });
+    }
+    const decisions = restorePlan(this.snapshot(), device, this.limits, this.parts.ids);
+    if (isRefusal(decisions)) return void this.parts.log.error({ device, reason: decisions.reason }, 'no plan to restore');
+    for (const decision of decisions) await this.carryOut(decision);
+  }
+
+  private ownedBy(device: DeviceId): ThreadSpec[] {
+    return [...this.parts.registry().threads.values()].filter((spec) => this.parts.owners.deviceOf(spec.thread) === device);
+  }
+
+  private inDoubt(spec: ThreadSpec, work: () => Promise<void>): void {
+    work().catch((error: Error) => {
+      this.parts.log.warn({ thread: spec.thread, err: error }, 'ownership in doubt; read again');
+      this.parts.owners.forget(spec.thread);
+    });
+  }
+
+  // --- migrations ---
+
+  private async migrate(spec: ThreadSpec, decision: Decision): Promise<string | undefined> {
+    const own = this.parts.owners.of(spec.thread);
+    if (!own || this.drivers.has(spec.thread) || this.busy.has(spec.thread)) return undefined;
+    const [checkpoint] = await this.parts.journal.checkpoints(addressOf(spec), 1);
+    const nowMs = this.parts.clock.nowMs();
+    const state: MigrationState = {
+      migration: migrationId(this.parts.ids.next('m')), thread: spec.thread, source: own.record.device, target: decision.target!, epoch: own.record.epoch, ownSeq: own.seq,
+      cause: decision.reason, phase: 'planned', phaseSinceMs: nowMs, plannedAtMs: nowMs, deadlineMs: nowMs + this.parts.driver.limits.reserveMs, checkpoint: checkpoint?.record.k ?? 0, attempts: 0,
+    };
+    const { journal, owners, agents, clock, log } = this.parts;
+    const driver = new MigrationDriver(state, spec, this.parts.view.threadForecast(spec.thread)?.demandNow ?? spec.expectedCores, { journal, owners, agents, clock, log, ...this.parts.driver });
+    this.drivers.set(spec.thread, driver);
+    driver.start();
+    void driver.settled.then((settled) => this.onSettled(spec, decision, settled));
+    return state.migration;
+  }
+
+  private onSettled(spec: ThreadSpec, decision: Decision, state: MigrationState): void {
+    this.drivers.delete(spec.thread);
+    const { view, clock, log } = this.parts;
+    log.info({ migration: state.migration, thread: state.thread, outcome: state.outcome, freezeMs: state.freezeMs, bytes: state.bytes, reason: state.failure?.reason }, 'migration settled');
+    if (state.outcome === 'committed' && state.phase === 'retired') {
+      this.confirmed.set(spec.thread, state.newEpoch!);
+      this.settlements.effective(decision.decision);
+      const atMs = clock.nowMs();
+      view.moved(spec.thread, { from: state.source, to: state.target, atMs }, { runtime: spec.runtime, stateBytes: state.bytes ?? 0, totalMs: atMs - state.plannedAtMs, freezeMs: state.freezeMs ?? 0 });
+    } else if (state.outcome === 'rolled-back') {
+      // Before the intent nothing changed; afterwards the source was thawed under the new epoch, or is asked to run it.
+      if (state.newEpoch === undefined) this.confirmed.set(spec.thread, state.epoch);
+      view.memory(spec.thread).lastKeptAtMs = clock.nowMs();
+    } else this.parts.owners.forget(spec.thread);
+    if (!view.leases.has(this.parts.owners.deviceOf(spec.thread) ?? state.source)) void this.onLeaseEnded(this.parts.owners.deviceOf(spec.thread) ?? state.source, 'lost during a migration');
+  }
+
+  /** A move by command goes through the same filters, and is recorded like any decision. */
+  async migrateByHand(request: MigrateRequest): Promise<MigrateReply> {
+    const spec = this.parts.registry().threads.get(request.thread);
+    if (!spec) return { code: 'not-found', reason: `thread ${request.thread} is not registered`, field: 'thread' };
+    const decision = explainManual(this.snapshot(), request.thread, request.target, this.limits, this.parts.ids);
+    if (isRefusal(decision)) return { code: decision.code, reason: decision.reason, ...(decision.field ? { field: decision.field } : {}) };
+    await this.record(request.note ? { ...decision, reason: `${request.note}; ${decision.reason}` } : decision, false);
+    const migration = await this.migrate(spec, decision);
+    return migration ? { migration } : { code: 'conflict', reason: `another change of thread ${spec.thread} is under way`, field: 'thread' };
+  }
+}
