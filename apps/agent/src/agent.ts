@@ -17,7 +17,7 @@ import type { ActivateCommand, ActivateReply, AgentStatus, Done, FreezeCommand, 
 import type { CheckpointWriter } from './checkpoints.js';
 import type { Links } from './links.js';
 import type { Programs } from './programs.js';
-import type { RunnerPool } from './runner-process.js';
+import type { RunnerPool } from '@godwit/runner-host';
 import { ThreadHost } from './thread-host.js';
 
 export interface AgentOptions {

@@ -1,11 +1,11 @@
 /** The agent's process: reads configuration, opens the host's and the network's side, and wires them to the agent. */
 import { mkdir } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { isId, isRefusal, type DeviceId, type Refusal } from '@godwit/kernel';
 import { BulkDoor } from '@godwit/bulk';
 import { connectNats, natsJournal, openLeases, openPrograms } from '@godwit/nats';
 import { hostFacts, openDeviceCollectors } from '@godwit/proc';
 import { openCheckpointStore } from '@godwit/redis';
+import { defaultRunnerEntry, RunnerPool } from '@godwit/runner-host';
 import { configOrExit, createLog, randomIds, runService, systemClock } from '@godwit/shell';
 import { encodeSamples, leaseCodec, SUBJECTS, threadEventCodec, traceBatchCodec } from '@godwit/wire';
 import { z } from 'zod';
@@ -16,7 +16,6 @@ import { LeaseKeeper } from './lease-keeper.js';
 import { Links } from './links.js';
 import { Programs } from './programs.js';
 import { RedisCheckpoints } from './redis-checkpoints.js';
-import { RunnerPool } from './runner-process.js';
 import { Sampler } from './sampler.js';
 
 const GIB = 1024 ** 3;
@@ -33,7 +32,7 @@ const config = configOrExit({
   GODWIT_BULK_HOST: z.string().default('127.0.0.1'),
   GODWIT_BULK_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
   /** The built runner; beside this app in the workspace and in the image. */
-  GODWIT_RUNNER_ENTRY: z.string().default(fileURLToPath(new URL('../../runner/dist/main.js', import.meta.url))),
+  GODWIT_RUNNER_ENTRY: z.string().default(defaultRunnerEntry()),
   GODWIT_WARM_RUNNERS: z.coerce.number().int().min(0).max(64).default(1),
 });
 const device = config.GODWIT_DEVICE as DeviceId;

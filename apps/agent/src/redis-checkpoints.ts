@@ -24,6 +24,6 @@ export class RedisCheckpoints implements CheckpointWriter {
   }
 
   read(thread: ThreadId, manifest: CheckpointRecord): Promise<Uint8Array | Refusal> {
-    return this.store.readCheckpoint({ thread, k: manifest.k, chunks: manifest.chunks, bytes: manifest.bytes, digest: manifest.digest, sha256 });
+    return this.store.readCheckpoint({ thread, k: manifest.k, chunks: manifest.chunks, bytes: manifest.bytes, digest: manifest.digest });
   }
 }

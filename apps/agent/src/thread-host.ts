@@ -19,7 +19,7 @@ import type { Socket } from 'node:net';
 import type { CheckpointWriter } from './checkpoints.js';
 import { InputPump } from './input-pump.js';
 import { LatencyWindow } from './latency.js';
-import type { RunnerProcess } from './runner-process.js';
+import type { RunnerProcess } from '@godwit/runner-host';
 
 export type HostState = 'preparing' | 'staged' | 'running' | 'frozen' | 'suspended' | 'faulted' | 'exited' | 'fenced' | 'ended';
 

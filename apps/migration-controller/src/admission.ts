@@ -37,7 +37,7 @@ export class Admission {
 
   /** Folds what the stream holds, gives the verdicts that are missing, then goes on with what comes. Resolves when caught up. */
   async start(): Promise<void> {
-    this.options.nats.subscribe(SUBJECTS.registryAll, { callback: (error, message) => !error && this.refuseUnknown(message.subject) });
+    this.options.nats.subscribe(SUBJECTS.registryAll, { callback: (error, message) => (error ? undefined : this.refuseUnknown(message.subject)) });
     const manager = await jetstreamManager(this.options.nats);
     const last = (await manager.streams.info(STREAMS.registry.name)).state.last_seq;
     const consumer = await jetstream(this.options.nats).consumers.get(STREAMS.registry.name);

@@ -2,16 +2,17 @@
 import { isRefusal, refuse, type Refusal } from '@godwit/kernel';
 import type { Programs } from '@godwit/nats';
 import type { ThreadSpec } from '@godwit/registry';
-import { checkTask } from '@godwit/task';
+import { checkProgram } from '@godwit/runner-host';
 import { ensureMigratable } from '@godwit/wasm';
 import { migratableName } from '@godwit/wire';
 
 /** The instrumented module is kept beside the program, so that no agent has to make it. */
-export const checkThread = (programs: Programs) => async (spec: ThreadSpec): Promise<Refusal | undefined> => {
+export const checkThread = (programs: Programs, runnerEntry: string) => async (spec: ThreadSpec): Promise<Refusal | undefined> => {
   if (spec.runtime === 'process') return refuse('unsupported', 'the runtime process (CRIU) is not offered by this version', 'runtime');
   const bytes = await programs.get(spec.program);
   if (!bytes) return refuse('not-found', `program ${spec.program} is not in the object store; upload it first`, 'programSha256');
-  if (spec.runtime === 'task') return checkTask(bytes);
+  const { thread, runtime, program: sha256, args, env, seed, limits } = spec;
+  if (runtime === 'task') return checkProgram(runnerEntry, { thread, runtime, bytes, sha256, args, env, seed, limits });
   const name = migratableName(spec.limits);
   if (await programs.getDerived(spec.program, name)) return undefined;
   const migratable = await ensureMigratable(bytes, spec.limits);

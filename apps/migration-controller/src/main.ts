@@ -3,6 +3,7 @@ import { isRefusal, type ThreadId } from '@godwit/kernel';
 import { DEFAULT_PLAN_LIMITS, type PlanLimits } from '@godwit/decision';
 import { DEFAULT_LIMITS, type MigrationState } from '@godwit/migration';
 import { connectNats, ensureStreams, natsJournal, openLeases, openPrograms } from '@godwit/nats';
+import { defaultRunnerEntry } from '@godwit/runner-host';
 import { configOrExit, createLog, randomIds, runService, systemClock } from '@godwit/shell';
 import { decisionRecordCodec, leaseCodec, migrationStatusCodec, STREAMS, SUBJECTS, threadEventCodec, type MigrationStatus } from '@godwit/wire';
 import { jetstream } from '@nats-io/jetstream';
@@ -20,6 +21,7 @@ const config = configOrExit({
   /** `off`: threads are placed and restored, but never moved or throttled. */
   GODWIT_POLICY: z.enum(['predictive', 'reactive', 'off']).default('predictive'),
   GODWIT_HORIZON_MS: z.coerce.number().min(1_000).max(3_600_000).default(60_000),
+  GODWIT_RUNNER_ENTRY: z.string().default(defaultRunnerEntry()),
   GODWIT_PLAN_MS: z.coerce.number().min(100).max(60_000).default(1_000),
   GODWIT_COOL_DOWN_MS: z.coerce.number().min(0).max(3_600_000).default(DEFAULT_PLAN_LIMITS.coolDownMs),
 });
@@ -63,7 +65,7 @@ const manager: ResourceManager = new ResourceManager(
 );
 const specs = new Map<ThreadId, Parameters<ResourceManager['retire']>[0]>();
 const admission: Admission = new Admission({
-  nats, log, checkThread: checkThread(programs),
+  nats, log, checkThread: checkThread(programs, config.GODWIT_RUNNER_ENTRY),
   onAccepted: (event) => {
     if (event.event === 'thread-registered') specs.set(event.spec.thread, event.spec);
     if (event.event !== 'thread-removed') return;

@@ -305,6 +305,7 @@ export class ResourceManager {
     if (!spec) return { code: 'not-found', reason: `thread ${request.thread} is not registered`, field: 'thread' };
     const decision = explainManual(this.snapshot(), request.thread, request.target, this.limits, this.parts.ids);
     if (isRefusal(decision)) return { code: decision.code, reason: decision.reason, ...(decision.field ? { field: decision.field } : {}) };
+    if (decision.action !== 'migrate') return { code: 'conflict', reason: `thread ${spec.thread} has no owner yet; it is being placed`, field: 'thread' };
     await this.record(request.note ? { ...decision, reason: `${request.note}; ${decision.reason}` } : decision, false);
     const migration = await this.migrate(spec, decision);
     return migration ? { migration } : { code: 'conflict', reason: `another change of thread ${spec.thread} is under way`, field: 'thread' };

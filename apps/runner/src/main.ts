@@ -1,7 +1,7 @@
 /** Started by an agent with an IPC channel; ends when the channel closes, whatever the reason. */
 import type { Socket } from 'node:net';
 import type { ToRunner } from '@godwit/runtime';
-import { taskRuntime } from '@godwit/task';
+import { TaskRuntime } from '@godwit/task';
 import { wasmRuntime } from '@godwit/wasm';
 import { Runner } from './runner.js';
 
@@ -9,7 +9,7 @@ if (!process.send) {
   process.stderr.write('godwit-runner: is started by an agent, not by hand\n');
   process.exit(2);
 }
-const runner = new Runner([wasmRuntime(), taskRuntime()], (message) => {
+const runner = new Runner([wasmRuntime(), new TaskRuntime()], (message) => {
   if (process.connected) process.send!(message);
 });
 process.on('message', (message: ToRunner, socket: Socket | undefined) => runner.accept(message, socket));

@@ -4,5 +4,6 @@ export * from './journal.js';
 export * from './registry.js';
 export * from './control.js';
 export * from './metrics.js';
+export * from './history.js';
 export * from './subjects.js';
 export * from './refusal-headers.js';

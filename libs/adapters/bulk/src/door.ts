@@ -71,7 +71,7 @@ export class BulkDoor {
       socket.removeAllListeners();
       this.strangers--;
       if (admitted) return;
-      this.refused++;
+      if (received.length > 0) this.refused++; // a bare connection is another agent that measures the way
       socket.on('error', () => undefined); // a stranger's reset concerns nobody
       socket.destroy();
     };

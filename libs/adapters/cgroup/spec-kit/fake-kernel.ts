@@ -20,6 +20,8 @@ const V2_FILES: Record<string, Record<string, string>> = {
   io: { 'io.weight': 'default 100\n' },
 };
 
+const THREADED = ['cpu', 'cpuset'];
+
 function systemError(code: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${path}`), { code });
 }
@@ -65,7 +67,8 @@ export class FakeKernel implements ControlFiles, Disposable {
   }
 
   read(path: string): string {
-    return readFileSync(path, 'utf8');
+    if (path.endsWith('/cgroup.procs') && this.typeOf(dirname(path)) === 'threaded') throw systemError('EOPNOTSUPP', path);
+    return readFileSync(path.replace(/cgroup\.threads$/, 'cgroup.procs'), 'utf8');
   }
 
   exists(path: string): boolean {
@@ -93,7 +96,8 @@ export class FakeKernel implements ControlFiles, Disposable {
     if (this.denied.has(path)) throw systemError('EACCES', path);
     if (path.endsWith('/cgroup.procs')) this.putProcess(path, Number(value));
     else if (path.endsWith('/cgroup.subtree_control')) this.handOn(dirname(path), value);
-    else if (/\/cpuset\.cpus$/.test(path) && value === '99') throw systemError('ERANGE', path);
+    else if (path.endsWith('/cgroup.type')) this.makeThreaded(dirname(path));
+    else if (path.endsWith('/cpuset.cpus') && value === '99') throw systemError('ERANGE', path);
     else writeFileSync(path, `${value}\n`);
     this.writes.push(`${path.slice(this.root.length)} = ${value}`);
   }
@@ -149,6 +153,7 @@ export class FakeKernel implements ControlFiles, Disposable {
     }
     writeFileSync(`${path}/cgroup.subtree_control`, '');
     const isTop = path === folder;
+    if (!isTop) writeFileSync(`${path}/cgroup.type`, 'domain\n');
     const controllers = isTop ? controller : this.value(`${dirname(path)}/cgroup.subtree_control`);
     writeFileSync(`${path}/cgroup.controllers`, `${controllers}\n`);
     if (!isTop) this.addFiles(path, controllers.split(' '));
@@ -164,31 +169,67 @@ export class FakeKernel implements ControlFiles, Disposable {
   private handOn(path: string, value: string): void {
     const isTop = this.hierarchyOf(path).folder === path;
     const names = value.split(' ').map((name) => name.slice(1));
+    const before = this.handedOn(path);
+    if (value.startsWith('-')) {
+      this.saveHandedOn(path, before.filter((name) => !names.includes(name)));
+      return;
+    }
     const has = this.value(`${path}/cgroup.controllers`).split(' ');
     if (names.some((name) => !has.includes(name))) throw systemError('ENOENT', path);
-    if (!isTop && this.value(`${path}/cgroup.procs`) !== '') throw systemError('EBUSY', path);
-    const all = [...new Set([...this.value(`${path}/cgroup.subtree_control`).split(' '), ...names])].filter((name) => name !== '');
-    writeFileSync(`${path}/cgroup.subtree_control`, `${all.join(' ')}\n`);
+    const staysThreaded = names.every((name) => THREADED.includes(name)) && this.canBeThreadRoot(path);
+    if (!isTop && !staysThreaded && this.value(`${path}/cgroup.procs`) !== '') throw systemError('EBUSY', path);
+    this.saveHandedOn(path, [...new Set([...before, ...names])]);
+  }
+
+  private handedOn(path: string): string[] {
+    return this.value(`${path}/cgroup.subtree_control`).split(' ').filter((name) => name !== '');
+  }
+
+  private saveHandedOn(path: string, names: string[]): void {
+    writeFileSync(`${path}/cgroup.subtree_control`, `${names.join(' ')}\n`);
     for (const child of this.folders(path)) {
-      writeFileSync(`${path}/${child}/cgroup.controllers`, `${all.join(' ')}\n`);
-      this.addFiles(`${path}/${child}`, all);
+      writeFileSync(`${path}/${child}/cgroup.controllers`, `${names.join(' ')}\n`);
+      this.addFiles(`${path}/${child}`, names);
     }
+  }
+
+  private canBeThreadRoot(path: string): boolean {
+    if (this.handedOn(path).some((name) => !THREADED.includes(name))) return false;
+    return this.folders(path).every((child) => this.typeOf(`${path}/${child}`) === 'threaded' || this.value(`${path}/${child}/cgroup.procs`) === '');
+  }
+
+  /** As cgroup.type shows it, without the forms that the package does not look at. */
+  private typeOf(path: string): string {
+    return existsSync(`${path}/cgroup.type`) ? this.value(`${path}/cgroup.type`) : 'root';
+  }
+
+  private makeThreaded(path: string): void {
+    if (!this.canBeThreadRoot(dirname(path))) throw systemError('EOPNOTSUPP', path);
+    writeFileSync(`${path}/cgroup.type`, 'threaded\n');
+  }
+
+  private vetV2(group: string, top: string): void {
+    if (group === top) return;
+    const parent = dirname(group);
+    const invalid = this.typeOf(group) === 'domain' && parent !== top && this.value(`${parent}/cgroup.procs`) !== '' && this.handedOn(parent).length > 0;
+    if (invalid) throw systemError('EOPNOTSUPP', group);
+    if (this.handedOn(group).length > 0 && !this.canBeThreadRoot(group)) throw systemError('EBUSY', group);
   }
 
   private putProcess(path: string, pid: number): void {
     if (!this.alive.has(pid)) throw systemError('ESRCH', path);
     const group = dirname(path);
     const { folder, version } = this.hierarchyOf(group);
-    if (version === 2 && group !== folder && this.value(`${group}/cgroup.subtree_control`) !== '') throw systemError('EBUSY', path);
+    if (version === 2) this.vetV2(group, folder);
     if (existsSync(`${group}/cpuset.cpus`) && version === 1 && this.value(`${group}/cpuset.cpus`) === '') throw systemError('ENOSPC', path);
     this.takeOut(folder, pid);
-    writeFileSync(path, `${this.read(path)}${pid}\n`);
+    writeFileSync(path, `${this.value(path)}\n${pid}\n`.trimStart());
   }
 
   private takeOut(folder: string, pid: number): void {
     for (const name of readdirSync(folder)) {
       const path = `${folder}/${name}`;
-      if (name === 'cgroup.procs') writeFileSync(path, this.read(path).split('\n').filter((line) => line !== '' && line !== String(pid)).map((line) => `${line}\n`).join(''));
+      if (name === 'cgroup.procs') writeFileSync(path, this.value(path).split('\n').filter((line) => line !== '' && line !== String(pid)).map((line) => `${line}\n`).join(''));
       else if (statSync(path).isDirectory()) this.takeOut(path, pid);
     }
   }

@@ -60,8 +60,16 @@ export class Group {
   }
 }
 
+/** Process ids; in a threaded group (version 2), which does not list processes, thread ids: each stands for its process when moved. */
 export function membersOf(files: ControlFiles, folder: string): number[] {
-  return files.read(`${folder}/cgroup.procs`).split('\n').filter((line) => line !== '').map(Number);
+  let list: string;
+  try {
+    list = files.read(`${folder}/cgroup.procs`);
+  } catch (error) {
+    if (codeOf(error) !== 'EOPNOTSUPP' && codeOf(error) !== 'ENOTSUP') throw error;
+    list = files.read(`${folder}/cgroup.threads`);
+  }
+  return list.split('\n').filter((line) => line !== '').map(Number);
 }
 
 function moveProcess(files: ControlFiles, pid: number, folder: string): void {

@@ -183,13 +183,46 @@ describe('version 2', () => {
     expect(kernel.value(`${group}/memory.max`)).toBe('max');
   });
 
-  it('refuses in a group that holds processes, and names the rule and the remedies', () => {
+  it('makes a threaded group where its own holds processes, and says that memory and I/O are lacking', () => {
     const own = kernel.mountV2('/user/app');
+    kernel.startIn(own, CHILD);
+    const enforcer = opened();
+    expect(kernel.value(`${groupIn(own)}/cgroup.type`)).toBe('threaded');
+    expect(kernel.value(`${groupIn(own)}/cpu.max`)).toBe('2000 10000');
+    const knobs = new Map(enforcer.knobs().map((knob) => [knob.name, knob]));
+    expect([...knobs.values()].filter((knob) => knob.available).map((knob) => knob.name)).toEqual(['cpu.quota', 'cpu.weight', 'cpuset']);
+    expect(knobs.get('memory.max')?.reason).toContain('no internal processes');
+    enforcer.admit(CHILD);
+    expect(kernel.value(`${groupIn(own)}/cgroup.procs`)).toBe(String(CHILD));
+    enforcer.release(CHILD);
+    expect(kernel.value(`${own}/cgroup.procs`).split('\n')).toContain(String(CHILD));
+    enforcer.admit(CHILD);
+    enforcer.close();
+    expect(kernel.folders(own)).toEqual([]);
+    expect(kernel.value(`${own}/cgroup.procs`).split('\n')).toContain(String(CHILD));
+    expect(kernel.value(`${own}/cgroup.subtree_control`)).toBe('');
+  });
+
+  it('leaves a threaded base as it is while another agent has a group there', () => {
+    const own = kernel.mountV2('/user/app');
+    const first = opened({ name: 'first' });
+    const second = opened({ name: 'second' });
+    first.close();
+    expect(kernel.value(`${own}/cgroup.subtree_control`)).toContain('cpu');
+    kernel.startIn(own, CHILD);
+    second.admit(CHILD);
+    expect(kernel.value(`${groupIn(own, 'second')}/cgroup.procs`)).toBe(String(CHILD));
+  });
+
+  it('refuses beside children that are not threaded, and names the rule and the remedy', () => {
+    const own = kernel.mountV2('/user/app');
+    kernel.makeFolder(`${own}/other`);
+    kernel.startIn(`${own}/other`, CHILD);
     const refusal = refused(open());
     expect(refusal.code).toBe('unsupported');
     expect(refusal.reason).toContain('no internal processes');
     expect(refusal.reason).toContain('mayMoveOwnGroup');
-    expect(kernel.folders(own)).toEqual([]);
+    expect(kernel.folders(own)).toEqual(['other']);
   });
 
   it('moves its own group to a leaf when it may, and releases processes to there', () => {

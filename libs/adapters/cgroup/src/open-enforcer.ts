@@ -16,8 +16,9 @@ export interface OpenEnforcerOptions {
   /** Prefix of all paths; '' is the machine itself. */
   readonly root?: string;
   /**
-   * Version 2 only: whether all processes of our own group may be moved to a leaf of it, so that it can hand on its
-   * controllers. Right in a container or a unit of one's own; not in a terminal's session. Default false.
+   * Version 2 only: whether all processes of our own group may be moved to a leaf of it, so that it can hand on all of its
+   * controllers; without, memory and I/O cannot be limited below the root. Right in a container or a unit of one's own, not
+   * in a terminal's session. Default false.
    */
   readonly mayMoveOwnGroup?: boolean;
 }

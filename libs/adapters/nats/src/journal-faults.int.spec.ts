@@ -97,6 +97,16 @@ describe('the journal on real servers that fail', () => {
     expect(skipped).toEqual(['godwit.t.faults.t1.in.junk malformed-message undefined', 'godwit.t.faults.t1.in.r2 invalid-field requestId']);
   }, LIMIT_MS);
 
+  it('ends a reading with an error when its connection is closed for good', async () => {
+    await using nats = await startTestNats();
+    const link = await connectNats({ url: nats.url, name: 'faults' });
+    const journal = natsJournal(link);
+    await journal.ensureShard(at.shard);
+    const reader = await journal.read(at, { afterSeq: 0, subscribes: [] });
+    const next = reader[Symbol.asyncIterator]().next();
+    await Promise.all([link.close(), expect(next).rejects.toMatchObject({ code: 'connection-lost' })]);
+  }, LIMIT_MS);
+
   it('is told when no server of the needed version answers', async () => {
     await expect(connectNats({ url: 'nats://127.0.0.1:1', name: 'faults' })).rejects.toMatchObject({ code: 'connection-lost', effect: 'none' });
   }, LIMIT_MS);

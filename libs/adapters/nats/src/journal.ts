@@ -26,9 +26,11 @@ export interface NatsJournalOptions {
   readonly prefix?: string;
   /** Servers that hold each shard: 1, or 3 in a cluster. Default 1. */
   readonly replicas?: 1 | 3;
-  /** Told of each skipped input that is no journal record. */
+  /** Told of each skipped input that is no journal record. Default: a warning of the process. */
   readonly onMalformed?: OnMalformed;
 }
+
+const warn: OnMalformed = (seq, subject, { reason }) => process.emitWarning(`journal record ${seq} (${subject}) is skipped: ${reason}`);
 
 export const natsJournal = (link: NatsLink, options: NatsJournalOptions = {}): Journal => new NatsJournal(link, options);
 
@@ -118,7 +120,7 @@ class NatsJournal implements Journal {
       stream: this.stream(at), filters: [...new Set([this.subjects.inputs(at), ...subscribed])],
       fromSeq: options.afterSeq + 1, batch: options.batch ?? DEFAULT_BATCH,
     });
-    return journalReader(raw, this.options.onMalformed ?? (() => undefined));
+    return journalReader(raw, this.options.onMalformed ?? warn);
   }
 
   async readOutputs(at: ThreadAddress, { afterN, follow }: { readonly afterN: number; readonly follow: boolean }): Promise<AsyncIterable<Stored<OutRecord>> & { close(): Promise<void> }> {

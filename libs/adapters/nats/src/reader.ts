@@ -3,6 +3,7 @@
  * broker restarts and changes of leader; this file adds what the journal promises.
  *
  * Invariants: R1. Sequences strictly increase; a repetition or a step back ends the reading with an error, never silently.
+ * An iteration that ends by itself was closed by its reader.
  * R2. Flow control: at most `batch` records lie in memory; more are asked for as they are handed out.
  */
 import { OperationError } from '@godwit/kernel';
@@ -37,19 +38,21 @@ export async function openRawReader(link: NatsLink, options: RawReadOptions): Pr
   }));
   const pendingAtOpen = (await consumer.info(true)).num_pending;
   const messages = await consumer.consume({ max_messages: options.batch, expires: PULL_EXPIRES_MS, idle_heartbeat: HEARTBEAT_MS });
+  let closed = false;
   return {
     pendingAtOpen,
     async close() {
+      closed = true;
       // Not awaited: it resolves when the iteration has ended, and there may never have been one.
       void messages.close();
       // Best effort: the broker forgets it by itself. It may be gone already, with its server.
       await consumer.delete().then(() => undefined, () => undefined);
     },
-    [Symbol.asyncIterator]: () => inOrder(messages, options),
+    [Symbol.asyncIterator]: () => inOrder(messages, options, () => closed),
   };
 }
 
-async function* inOrder(messages: ConsumerMessages, options: RawReadOptions): AsyncGenerator<RawRecord & { pending: number }, void, void> {
+async function* inOrder(messages: ConsumerMessages, options: RawReadOptions, isClosed: () => boolean): AsyncGenerator<RawRecord & { pending: number }, void, void> {
   let lastSeq = options.fromSeq - 1;
   for await (const message of messages) {
     if (message.seq <= lastSeq) {
@@ -58,6 +61,8 @@ async function* inOrder(messages: ConsumerMessages, options: RawReadOptions): As
     lastSeq = message.seq;
     yield { ...rawRecord(message), pending: message.info.pending };
   }
+  // The client ends the iteration quietly when its connection is closed for good; that is no end of the journal.
+  if (!isClosed()) throw new OperationError('connection-lost', `${options.stream}: the connection was closed while reading behind ${lastSeq}`, { effect: 'none' });
 }
 
 const rawRecord = (message: JsMsg): RawRecord => ({

@@ -85,6 +85,11 @@ describe('the load of a device', () => {
     expect(loadOf(0.7, [flat(0.5, 0.1)], 0, 30).risk()).toBeCloseTo(1 - (1 - one) ** 2, 9);
     expect(loadOf(0.7, [flat(0.5, 0.1)], 0, 1).risk()).toBeCloseTo(1 - (1 - one) ** 60, 9);
   });
+  it('does not take rounding for overload when demand just fills the capacity', () => {
+    const load = loadOf(0.3, [flat(0.1, 0), flat(0.2, 0)]);
+    expect(0.1 + 0.2 > 0.3).toBe(true);
+    expect([load.risk(), load.firstStepAbove(1.28)]).toEqual([0, -1]);
+  });
   it('needs no capacity that is infinite', () => {
     const load = loadOf(Infinity, [flat(5, 2)]);
     expect([load.overload(), load.risk(), load.peakRatio(), load.firstStepAbove(3)]).toEqual([0, 0, 0, -1]);

@@ -9,7 +9,7 @@
  *      block, blocks are independent. So risk = 1 - Π over blocks (1 - worst step).
  *  Rejected: the worst step alone (too low), independent steps (far too high), sampling (needs chance).
  */
-import { expectedExcess, tailAbove } from './normal.js';
+import { NEGLIGIBLE_CORES, expectedExcess, tailAbove } from './normal.js';
 import type { Demand, Grid } from './demand-path.js';
 
 /** A thread that is thought to come (+1) or go (-1) at the start of step `fromStep`. */
@@ -71,7 +71,7 @@ export class DeviceLoad {
 
   /** Step at which the quantile first passes the capacity; -1 for never. */
   firstStepAbove(deviations: number, change?: LoadChange): number {
-    for (let k = 0; k < this.grid.steps; k++) if (this.quantileAt(k, deviations, change) > this.capacity[k]!) return k;
+    for (let k = 0; k < this.grid.steps; k++) if (this.quantileAt(k, deviations, change) > this.capacity[k]! + NEGLIGIBLE_CORES) return k;
     return -1;
   }
 

@@ -8,6 +8,9 @@ import { aboutGain, aboutTarget, sentence } from './reason.js';
 import { recordAssignment } from './record.js';
 import type { ClusterSnapshot } from './snapshot.js';
 
+/** These restrain the planner, so that it does not move things about; a person who asks twice means it. */
+const PACE = ['cool-down', 'no-return', 'budget'] as const;
+
 /** The decision that the move would be, or why it may not be. It needs no gain: the reason tells what is expected. */
 export function explainManual(snapshot: ClusterSnapshot, thread: ThreadId, target: DeviceId, limits: PlanLimits, ids: IdSource): Refusal | Decision {
   const board = new Board(snapshot, limits);
@@ -18,7 +21,7 @@ export function explainManual(snapshot: ClusterSnapshot, thread: ThreadId, targe
   if (state.view.moving) return refuse('conflict', `${thread} is being moved already`, 'thread');
   if (state.device === target) return refuse('refused-by-policy', `${thread} runs on ${target} already`, 'target');
   const source = state.device === undefined ? undefined : board.devices.get(state.device);
-  const result = evaluate(board, state, source, goal, { purpose: source === undefined ? 'place' : 'manual', capacityRatio: 1, forGoal: false });
+  const result = evaluate(board, state, source, goal, { purpose: source === undefined ? 'place' : 'manual', capacityRatio: 1, forGoal: false, waived: PACE });
   if (result.kind === 'refused') return refuse(result.by.code, result.reason, result.by.name === 'pinned' ? 'thread' : 'target');
   const candidates = source === undefined ? [result.candidate] : [stayCandidate(source, goal.load.overload()), result.candidate];
   const reason = sentence(`asked for by a person: ${thread} to ${target}`, aboutTarget(board, result.request), aboutGain(result));

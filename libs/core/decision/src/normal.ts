@@ -14,15 +14,21 @@ export function normalTail(z: number): number {
   return Math.min(0.5, normalDensity(z) * series);
 }
 
+/**
+ * A millionth of a core: what sums of floating-point numbers leave behind is below it, no real demand is. Without it, demand
+ * that just fills a capacity (as a throttle makes it) would count as past it by the rounding of the day.
+ */
+export const NEGLIGIBLE_CORES = 1e-6;
+
 /** P(X > limit) for X of this median and deviation. */
 export function tailAbove(median: number, deviation: number, limit: number): number {
-  if (deviation <= 0) return median > limit ? 1 : 0;
+  if (deviation <= NEGLIGIBLE_CORES) return median > limit + NEGLIGIBLE_CORES ? 1 : 0;
   return normalTail((limit - median) / deviation);
 }
 
 /** E[max(0, X - limit)], in the unit of X. */
 export function expectedExcess(median: number, deviation: number, limit: number): number {
-  if (deviation <= 0) return Math.max(0, median - limit);
+  if (deviation <= NEGLIGIBLE_CORES) return Math.max(0, median - limit);
   const z = (limit - median) / deviation;
   if (z > REACH) return 0;
   if (z < -REACH) return median - limit;

@@ -2,6 +2,7 @@
 import type { Board, DeviceState, ThreadState } from '../board.js';
 import { coreSeconds } from '../demand-path.js';
 import { bestOf, evaluateAll, netGainGate, stayCandidate, whyNone, type Aim, type Evaluation, type Rated } from '../evaluate.js';
+import { NEGLIGIBLE_CORES } from '../normal.js';
 import { aboutGain, aboutTarget, coreSecondsText, seconds, sentence } from '../reason.js';
 import type { Firing } from '../trigger/index.js';
 import type { ActPlugin, Declined, Proposal } from './act.js';
@@ -18,7 +19,7 @@ interface Option {
 /** With the thread gone, is the source out of danger from then on? */
 function relieves(board: Board, source: DeviceState, { request: { thread, estimate } }: Rated): boolean {
   const goes = { demand: thread.demand, sign: -1, fromStep: estimate.fromStep } as const;
-  return source.load.risk(goes, estimate.fromStep) <= board.limits.riskThreshold && source.load.headroom(board.deviations, goes, estimate.fromStep) >= 0;
+  return source.load.risk(goes, estimate.fromStep) <= board.limits.riskThreshold && source.load.headroom(board.deviations, goes, estimate.fromStep) >= -NEGLIGIBLE_CORES;
 }
 
 /** Threads with goals leave first, then the largest. */

@@ -1,0 +1,91 @@
+/** The only doors for inputs from outside and outputs to outside. */
+import { Body, Controller, Get, Headers, Inject, Param, Post, Query, Res } from '@nestjs/common';
+import { ApiBody, ApiConsumes, ApiHeader, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { type z } from 'zod';
+import { requestId, type RequestId, type ThreadId } from '@godwit/kernel';
+import type { Journal } from '@godwit/journal';
+import type { ThreadSpec } from '@godwit/registry';
+import { randomUUID } from 'node:crypto';
+import { inputRecord, inputsSchema, rawRecord } from '../doors/inputs.js';
+import { Objects } from '../doors/objects.js';
+import { Outputs, type OutputPage } from '../doors/outputs.js';
+import { Told, unknownThread } from '../doors/told.js';
+import { JSON_TYPE, mediaType, Needs } from '../http/access.js';
+import { EventStreams } from '../http/event-stream.js';
+import { jsonSchemaOf } from '../http/open-api.js';
+import { DEFAULT_LIMIT, idempotencyKey, lastEventId, outputsQuery, outputsStreamQuery, pathId } from '../http/parameters.js';
+import { accepted, RefusedError, unlessRefused } from '../http/refused.js';
+import { RAW_INPUT_TYPES } from '../http/server.js';
+
+export const JOURNAL = Symbol('journal');
+export interface InputReply {
+  readonly requestId: string;
+  readonly seq: number;
+  /** True when this request id was in the journal already, with the same content. */
+  readonly duplicate: boolean;
+}
+const freshId = (): RequestId => requestId(randomUUID());
+
+@ApiTags('journal')
+@Controller('v1/threads/:id')
+export class JournalController {
+  constructor(
+    @Inject(JOURNAL) private readonly journal: Pick<Journal, 'appendInput' | 'ensureShard'>,
+    @Inject(Objects) private readonly objects: Objects,
+    @Inject(Outputs) private readonly outputs: Outputs,
+    @Inject(Told) private readonly told: Told,
+    @Inject(EventStreams) private readonly streams: EventStreams,
+  ) {}
+
+  @Post('inputs')
+  @Needs('operator', [JSON_TYPE, ...RAW_INPUT_TYPES])
+  @ApiOperation({ summary: 'Append an input; the same request id again appends nothing (201 the first time, 200 then, 409 with other content)' })
+  @ApiConsumes(JSON_TYPE, ...RAW_INPUT_TYPES)
+  @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'the request id, 1 to 64 of a-z, 0-9 and -' })
+  @ApiBody({ schema: jsonSchemaOf(inputsSchema) })
+  async input(@Param('id') id: string, @Body() body: unknown, @Headers() headers: Record<string, string>, @Res({ passthrough: true }) reply: FastifyReply): Promise<InputReply> {
+    const spec = this.spec(id);
+    const key = idempotencyKey(headers['idempotency-key']);
+    const raw = mediaType(headers['content-type']) !== JSON_TYPE;
+    const record = unlessRefused(raw ? rawRecord((body as Buffer | undefined) ?? new Uint8Array(0), key ?? freshId()) : inputRecord(accepted(inputsSchema, body, 'inputs'), key, freshId));
+    await this.told.guard(spec.shard);
+    await this.journal.ensureShard(spec.shard);
+    const { seq, duplicate } = unlessRefused(await this.journal.appendInput({ shard: spec.shard, thread: spec.thread }, record));
+    await this.told.note(spec.shard, seq);
+    void reply.code(duplicate ? 200 : 201);
+    return { requestId: record.requestId, seq, duplicate };
+  }
+
+  @Get('outputs')
+  @Needs('viewer')
+  @ApiOperation({ summary: 'A page of outputs, in order' })
+  page(@Param('id') id: string, @Query({ schema: outputsQuery }) query: z.output<typeof outputsQuery>): Promise<OutputPage> {
+    const from = query.last === undefined ? { after: query.after ?? 0 } : { last: query.last };
+    return this.outputs.page(this.spec(id), from, query.limit ?? DEFAULT_LIMIT);
+  }
+
+  @Get('outputs/stream')
+  @Needs('viewer')
+  @ApiOperation({ summary: 'Outputs as server-sent events; the id is the output number' })
+  @ApiHeader({ name: 'Last-Event-ID', required: false })
+  @ApiProduces('text/event-stream')
+  async stream(
+    @Param('id') id: string, @Query({ schema: outputsStreamQuery }) query: z.output<typeof outputsStreamQuery>,
+    @Headers('last-event-id') lastId: string | undefined, @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const spec = this.spec(id);
+    const afterN = lastEventId(lastId) ?? query.after ?? 0;
+    await this.told.guard(spec.shard);
+    const { outputs } = this;
+    await this.streams.serve(reply, async function* (signal) {
+      for await (const output of outputs.follow(spec, afterN, signal)) yield { id: output.n, data: output };
+    });
+  }
+
+  private spec(id: string): ThreadSpec {
+    const spec = this.objects.threadSpec(pathId<ThreadId>(id, 'thread'));
+    if (!spec) throw new RefusedError(unknownThread(id));
+    return spec;
+  }
+}

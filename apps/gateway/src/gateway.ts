@@ -1,0 +1,171 @@
+/**
+ * Puts the gateway together: follows the streams, listens to samples and forecasts, serves the API. Owns its own HTTP
+ * server; the connection, the journal and the stores are given to it.
+ */
+import 'reflect-metadata';
+import { type DynamicModule, Module, StandardSchemaValidationPipe } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { isRefusal, type DurationMs, type Refusal, type ShardId } from '@godwit/kernel';
+import type { Journal } from '@godwit/journal';
+import type { LocalLog, NatsLink, Programs } from '@godwit/nats';
+import { systemClock, type Check, type Log } from '@godwit/shell';
+import { refusalOf, STREAMS, SUBJECTS } from '@godwit/wire';
+import { z } from 'zod';
+import { DecisionsController } from './controllers/decisions-controller.js';
+import { GraphController } from './controllers/graph-controller.js';
+import { JOURNAL, JournalController } from './controllers/journal-controller.js';
+import { CONNECTION, MigrationsController } from './controllers/migrations-controller.js';
+import { ObjectsController } from './controllers/objects-controller.js';
+import { PROGRAMS, ProgramsController } from './controllers/programs-controller.js';
+import { RegistrationsController } from './controllers/registrations-controller.js';
+import { Objects } from './doors/objects.js';
+import { Outputs } from './doors/outputs.js';
+import { Owners } from './doors/owners.js';
+import { Registrar } from './doors/registrar.js';
+import { MARK_REPEAT_MS, Told } from './doors/told.js';
+import { followStream, type Followed } from './follow-stream.js';
+import type { Tokens } from './http/access.js';
+import { EventStreams } from './http/event-stream.js';
+import { describeApi } from './http/open-api.js';
+import { ProblemFilter } from './http/problem-filter.js';
+import { RefusedError } from './http/refused.js';
+import { createHttpServer } from './http/server.js';
+import { DecisionView } from './views/decision-view.js';
+import { ForecastView } from './views/forecast-view.js';
+import { MigrationView } from './views/migration-view.js';
+import { RegistryView } from './views/registry-view.js';
+import { SamplesView } from './views/samples-view.js';
+
+export interface GatewayOptions {
+  readonly link: NatsLink;
+  readonly journal: Journal;
+  readonly programs: Programs;
+  /** Where it notes what it has told; closed by the gateway. */
+  readonly localLog: LocalLog;
+  readonly log: Log;
+  readonly host: string;
+  readonly port: number;
+  readonly tokens?: Tokens;
+  /** How long a registration waits for the controller. Default 15 s. */
+  readonly verdictMs?: DurationMs;
+  /** Default 15 s. */
+  readonly heartbeatMs?: DurationMs;
+}
+export interface Gateway {
+  /** Where it listens, such as `http://127.0.0.1:4600`. */
+  readonly url: string;
+  readonly checks: readonly Check[];
+  /** Ends the streams, the server and the log; the connection stays open. */
+  close(): Promise<void>;
+}
+
+@Module({})
+class GatewayModule {}
+
+/** Resolves when it listens; it has read the registry by then. */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { link, log } = options;
+  const views = {
+    registry: new RegistryView((seq, reason) => log.warn({ seq, reason }, 'an odd record in the registry')),
+    samples: new SamplesView(), forecasts: new ForecastView(), migrations: new MigrationView(), decisions: new DecisionView(),
+  };
+  const follow = (stream: string, filters: readonly string[], take: Parameters<typeof followStream>[2]['take']): Followed => followStream(link, log, { stream, filters, take });
+  const followed = [
+    follow(STREAMS.registry.name, STREAMS.registry.subjects, (record) => views.registry.take(record)),
+    // Without the JSON twins.
+    follow(STREAMS.migrations.name, ['godwit.migration.*.*'], (record) => views.migrations.take(record)),
+    follow(STREAMS.decisions.name, STREAMS.decisions.subjects, (record) => views.decisions.take(record)),
+  ];
+  await Promise.all(followed.map(({ whenCaughtUp }) => whenCaughtUp));
+  const stopListening = listen(options, views);
+  const told = new Told({
+    log: options.localLog, journal: options.journal,
+    publish: (subject, payload) => { if (link.connected) link.nc.publish(subject, payload); },
+    alarm: (shard, refusal) => log.fatal({ shard, code: refusal.code }, refusal.reason),
+  });
+  const stopTelling = await keepTelling(options, told, () => [...views.registry.registry.threads.values()].map(({ shard }) => shard));
+  const streams = new EventStreams(options.heartbeatMs);
+  const app = await serveHttp(options, views, told, streams);
+  return {
+    url: await app.getUrl(),
+    checks: [
+      { name: 'connection', failing: () => (link.connected ? undefined : 'disconnected') },
+      { name: 'streams', failing: () => (followed.every(({ caughtUp }) => caughtUp) ? undefined : 'still reading') },
+      { name: 'journal', failing: () => told.failing },
+    ],
+    async close() {
+      stopTelling();
+      stopListening();
+      streams.closeAll();
+      await app.close();
+      await Promise.all(followed.map((one) => one.stop()));
+      await options.localLog.close();
+    },
+  };
+}
+
+interface Views {
+  readonly registry: RegistryView;
+  readonly samples: SamplesView;
+  readonly forecasts: ForecastView;
+  readonly migrations: MigrationView;
+  readonly decisions: DecisionView;
+}
+
+/** Samples and forecasts: core NATS, newest value only. */
+function listen({ link, log }: GatewayOptions, views: Views): () => void {
+  const subscribe = (subject: string, take: (subject: string, bytes: Uint8Array) => Refusal | undefined): (() => void) => {
+    const subscription = link.nc.subscribe(subject, {
+      callback: (error, message) => {
+        const refusal = error ? undefined : take(message.subject, message.data);
+        if (error) log.warn({ subject, err: error }, 'subscription failed');
+        else if (isRefusal(refusal)) log.debug({ subject: message.subject, reason: refusal.reason }, 'skipped a message that is not of its kind');
+      },
+    });
+    return () => { if (!link.nc.isClosed()) subscription.unsubscribe(); };
+  };
+  const stops = [
+    subscribe(SUBJECTS.metrics('*'), (subject, bytes) => views.samples.take(subject.split('.')[2] ?? '', bytes)),
+    subscribe('godwit.forecast.*.*', (subject, bytes) => views.forecasts.take(subject, bytes)),
+  ];
+  return () => { for (const stop of stops) stop(); };
+}
+
+/** Compares with the journal at the start and at each reconnection, and publishes the marks. */
+async function keepTelling({ link, log }: GatewayOptions, told: Told, shards: () => Iterable<ShardId>): Promise<() => void> {
+  await told.checkAll(shards());
+  const stopWatching = link.onEvent((event) => {
+    if (event.type !== 'reconnected') return;
+    told.checkAll(shards()).catch((error: unknown) => log.warn({ err: error }, 'the journal could not be compared; it is compared again before its next use'));
+  });
+  const timer = setInterval(() => told.publishMarks(), MARK_REPEAT_MS);
+  return () => {
+    clearInterval(timer);
+    stopWatching();
+  };
+}
+
+async function serveHttp(options: GatewayOptions, views: Views, told: Told, streams: EventStreams): Promise<NestFastifyApplication> {
+  const { link, log, journal } = options;
+  const owners = new Owners(journal, systemClock.monotonicMs);
+  const value = <T>(provide: unknown, useValue: T) => ({ provide: provide as never, useValue });
+  const module: DynamicModule = {
+    module: GatewayModule,
+    controllers: [ProgramsController, RegistrationsController, ObjectsController, JournalController, MigrationsController, DecisionsController, GraphController],
+    providers: [
+      value(CONNECTION, link.nc), value(JOURNAL, journal), value(PROGRAMS, options.programs), value(Told, told), value(EventStreams, streams),
+      value(Objects, new Objects(views.registry, owners, views.migrations, views.samples, views.forecasts)), value(Outputs, new Outputs(journal, told)),
+      value(Registrar, new Registrar(link, views.registry, options.verdictMs)),
+      value(MigrationView, views.migrations), value(DecisionView, views.decisions), value(ForecastView, views.forecasts),
+    ],
+  };
+  const app = await NestFactory.create<NestFastifyApplication>(module, createHttpServer(options.tokens), { logger: false, abortOnError: false, bodyParser: false });
+  app.useGlobalFilters(new ProblemFilter(log));
+  app.useGlobalPipes(new StandardSchemaValidationPipe({
+    exceptionFactory: (issues) => new RefusedError(refusalOf(new z.ZodError(issues as never), 'query')),
+  }));
+  describeApi(app, options.tokens !== undefined);
+  await app.listen(options.port, options.host);
+  return app;
+}
