@@ -6,7 +6,7 @@
  * command reserves is given back when the command fails. A3. A frozen source that hears nothing asks for its re-grant by
  * the same append that a commit would need, before it thaws.
  */
-import { isRefusal, refuse, type Clock, type DeviceId, type DurationMs, type MigrationId, type Refusal, type ThreadId } from '@godwit/kernel';
+import { isRefusal, refuse, type Clock, type DeviceId, type DurationMs, type MigrationId, type Refusal, type ShardId, type ThreadId } from '@godwit/kernel';
 import type { CapacityEnforcer } from '@godwit/cgroup';
 import { knock, type BulkDoor } from '@godwit/bulk';
 import type { Fence, Journal, ThreadAddress } from '@godwit/journal';
@@ -15,6 +15,7 @@ import type { RestoredMark } from '@godwit/runtime';
 import type { Log } from '@godwit/shell';
 import type { ActivateCommand, ActivateReply, AgentStatus, Done, FreezeCommand, FreezeReply, OwnershipCommand, PrepareCommand, PrepareReply, RunCommand, StagedCommand, StagedReply, ThreadEvent, ThrottleCommand } from '@godwit/wire';
 import type { CheckpointWriter } from './checkpoints.js';
+import type { OwnLog } from './own-log.js';
 import type { Links } from './links.js';
 import type { Programs } from './programs.js';
 import type { RunnerPool } from '@godwit/runner-host';
@@ -32,6 +33,7 @@ export interface AgentOptions {
 export interface AgentParts {
   readonly journal: Journal;
   readonly checkpoints: CheckpointWriter;
+  readonly ownLog: OwnLog;
   readonly programs: Programs;
   readonly pool: RunnerPool;
   readonly door: BulkDoor;
@@ -59,6 +61,8 @@ export class Agent {
   private readonly staging = new Map<MigrationId, Staging>();
   private readonly starting = new Map<ThreadId, Promise<Done | Refusal>>();
   private refusedAppends = 0;
+  /** Set once the broker was found to be behind our own log. */
+  regression: Refusal | undefined;
 
   constructor(private readonly options: AgentOptions, private readonly parts: AgentParts) {}
 
@@ -80,7 +84,8 @@ export class Agent {
   }
 
   private async begin(command: RunCommand): Promise<Done | Refusal> {
-    const stale = await this.checkOwner(command.spec, command);
+    if (this.regression) return this.regression;
+    const stale = (await this.checkOwner(command.spec, command)) ?? (await this.checkShard(command.spec.shard));
     if (stale) return stale;
     await this.remove(command.spec.thread);
     const host = await this.makeHost(command.spec);
@@ -112,7 +117,7 @@ export class Agent {
     if (isRefusal(program)) return program;
     const runner = await this.parts.pool.take();
     const host = new ThreadHost(spec, runner, {
-      device: this.options.device, journal: this.parts.journal, checkpoints: this.parts.checkpoints, clock: this.parts.clock, log: this.parts.log,
+      device: this.options.device, journal: this.parts.journal, checkpoints: this.parts.checkpoints, ownLog: this.parts.ownLog, clock: this.parts.clock, log: this.parts.log,
       tell: (which, kind, refusal) => this.tell(which, kind, refusal),
     });
     const refusal = await host.prepare(program);
@@ -270,6 +275,25 @@ export class Agent {
     return DONE;
   }
 
+  // --- the broker ---
+
+  /**
+   * After every connection: is the broker behind what this device has seen? Then it lost what it had acknowledged, and
+   * nothing may run on it until a person has looked: threads stop, and stay stopped.
+   */
+  async checkBroker(): Promise<void> {
+    for (const shard of new Set([...this.hosts.values()].map((host) => host.spec.shard))) await this.checkShard(shard);
+  }
+
+  private async checkShard(shard: ShardId): Promise<Refusal | undefined> {
+    const refusal = this.parts.ownLog.regression(shard, await this.parts.journal.lastSeq(shard));
+    if (!refusal) return undefined;
+    this.regression = refusal;
+    this.parts.log.fatal({ shard, reason: refusal.reason }, 'ALARM: the broker went backwards; threads stopped');
+    for (const host of this.hosts.values()) host.suspend();
+    return refusal;
+  }
+
   // --- the lease ---
 
   onLapse(): void {
@@ -278,6 +302,7 @@ export class Agent {
 
   /** Alive again: whose thread is it now? */
   async onRegain(): Promise<void> {
+    if (this.regression) return;
     for (const host of [...this.hosts.values()]) {
       if (host.state !== 'suspended' && host.state !== 'frozen' && host.state !== 'fenced') continue;
       const newest = await this.parts.journal.newestOwn(addressOf(host.spec));

@@ -1,8 +1,9 @@
 /** The agent's process: reads configuration, opens the host's and the network's side, and wires them to the agent. */
 import { mkdir } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { isId, isRefusal, type DeviceId, type Refusal } from '@godwit/kernel';
 import { BulkDoor } from '@godwit/bulk';
-import { connectNats, natsJournal, openLeases, openPrograms } from '@godwit/nats';
+import { connectNats, natsJournal, openLeases, openLocalLog, openPrograms } from '@godwit/nats';
 import { hostFacts, openDeviceCollectors } from '@godwit/proc';
 import { openCheckpointStore } from '@godwit/redis';
 import { defaultRunnerEntry, RunnerPool } from '@godwit/runner-host';
@@ -14,6 +15,7 @@ import { openCapacity } from './capacity.js';
 import { CommandsController } from './commands.controller.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { Links } from './links.js';
+import { OwnLog } from './own-log.js';
 import { Programs } from './programs.js';
 import { RedisCheckpoints } from './redis-checkpoints.js';
 import { Sampler } from './sampler.js';
@@ -52,6 +54,7 @@ const bootId = hostFacts().bootId ?? 'unknown';
 const door = await BulkDoor.open(config.GODWIT_BULK_HOST, config.GODWIT_BULK_PORT);
 const enforcer = orExit(openCapacity({ device, cores: config.GODWIT_CPU_CORES, enforcement: config.GODWIT_ENFORCEMENT }, log));
 const collectors = orExit(openDeviceCollectors({ scope: config.GODWIT_SCOPE, ...(enforcer.folder && config.GODWIT_SCOPE === 'processes' ? { cgroupFolder: enforcer.folder } : {}) }));
+const localLog = await openLocalLog({ path: resolve(config.GODWIT_DATA_DIR, 'own.log') });
 const pool = new RunnerPool(config.GODWIT_RUNNER_ENTRY, config.GODWIT_WARM_RUNNERS);
 const links = new Links(device, systemClock);
 
@@ -60,7 +63,7 @@ const agent = new Agent(
     device, bootId, capacityCores: config.GODWIT_CPU_CORES, memoryBytes: config.GODWIT_MEMORY_BYTES, runtimes: config.GODWIT_RUNTIMES, bulkHost: config.GODWIT_BULK_HOST, sampleMs: config.GODWIT_SAMPLE_MS,
   },
   {
-    journal: natsJournal(link, { replicas: config.GODWIT_REPLICAS >= 3 ? 3 : 1 }), checkpoints: new RedisCheckpoints(device, nats, store), programs: new Programs(await openPrograms(link)), pool, door, enforcer, links, clock: systemClock, log,
+    journal: natsJournal(link, { replicas: config.GODWIT_REPLICAS >= 3 ? 3 : 1 }), checkpoints: new RedisCheckpoints(device, nats, store), ownLog: new OwnLog(localLog, log), programs: new Programs(await openPrograms(link)), pool, door, enforcer, links, clock: systemClock, log,
     publishEvent: (event) => nats.publish(SUBJECTS.threadEvent(device), threadEventCodec.encode(event)),
     onProcesses: (pids) => void (config.GODWIT_SCOPE === 'processes' && collectors.setPids(pids)),
     onGone: (thread) => sampler.forget(thread),
@@ -80,6 +83,9 @@ const keeper = new LeaseKeeper({
   onRegain: () => agent.onRegain(),
 });
 
+link.onEvent((event) => {
+  if (event.type === 'reconnected') agent.checkBroker().catch((error: Error) => log.warn({ err: error }, 'broker not checked'));
+});
 const stopWatching = await leases.watch((change) => {
   if (change.type === 'ended') return links.gone(change.device);
   const lease = leaseCodec.decode(change.info);
@@ -88,7 +94,7 @@ const stopWatching = await leases.watch((change) => {
 await runService({
   name: `agent-${device}`, log, nats, admin: { host: config.GODWIT_ADMIN_HOST, port: config.GODWIT_ADMIN_PORT },
   providers: [{ provide: Agent, useValue: agent }], controllers: [CommandsController], subjectParts: { device },
-  checks: [{ name: 'lease', failing: () => (keeper.held ? undefined : 'the lease has lapsed') }],
+  checks: [{ name: 'broker', failing: () => agent.regression?.reason }, { name: 'lease', failing: () => (keeper.held ? undefined : 'the lease has lapsed') }],
   close: async () => {
     keeper.close();
     sampler.close();
@@ -97,6 +103,7 @@ await runService({
     await agent.close();
     await leases.drop(device);
     await store.close();
+    await localLog.close();
   },
 });
 await keeper.start();

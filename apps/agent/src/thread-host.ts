@@ -20,6 +20,7 @@ import type { CheckpointWriter } from './checkpoints.js';
 import { InputPump } from './input-pump.js';
 import { LatencyWindow } from './latency.js';
 import type { RunnerProcess } from '@godwit/runner-host';
+import type { OwnLog } from './own-log.js';
 
 export type HostState = 'preparing' | 'staged' | 'running' | 'frozen' | 'suspended' | 'faulted' | 'exited' | 'fenced' | 'ended';
 
@@ -27,6 +28,7 @@ export interface HostDependencies {
   readonly device: DeviceId;
   readonly journal: Journal;
   readonly checkpoints: CheckpointWriter;
+  readonly ownLog: OwnLog;
   readonly clock: Clock;
   readonly log: Log;
   /** Tells the controller: exited, faulted, fenced. */
@@ -126,6 +128,7 @@ export class ThreadHost {
     return this.inTurn(async () => {
       const mark = this.restored ?? (await this.restoreFromJournal());
       if (isRefusal(mark)) return mark;
+      await this.deps.ownLog.adopted(this.address, fence);
       this.adopt(fence);
       this.outN = mark?.outN ?? 0;
       this.cursorSeq = mark?.cursorSeq ?? 0;
@@ -198,6 +201,7 @@ export class ThreadHost {
     if (outcome.result === 'fenced') return this.onFenced();
     if (outcome.result === 'diverged') return this.onFault(outcome.refusal);
     this.unacked = this.unacked.filter(({ n }) => n !== output.n);
+    this.deps.ownLog.appended(this.address, appender.fence, output, outcome.seq);
     this.outputs++;
     const causedAtMs = this.pump?.stampOf(output.causedBySeq);
     if (outcome.result === 'appended' && causedAtMs !== undefined) this.latency.add(Math.max(0, this.deps.clock.nowMs() - causedAtMs));
@@ -279,6 +283,7 @@ export class ThreadHost {
   thaw(fence: Fence): Promise<void | Refusal> {
     return this.inTurn(async () => {
       if (this.state !== 'frozen') return this.fence && this.fence.epoch >= fence.epoch ? undefined : refuse('conflict', `thread ${this.spec.thread} is ${this.state}, not frozen`);
+      await this.deps.ownLog.adopted(this.address, fence);
       this.adopt(fence);
       const again = this.unacked;
       this.unacked = [];
@@ -360,6 +365,7 @@ export class ThreadHost {
     });
     if (outcome.result === 'fenced') return this.onFenced();
     if (outcome.result === 'diverged') return outcome.refusal;
+    this.deps.ownLog.checkpointed(this.address, outcome.seq);
     this.k = k;
     this.checkpointedAt = { cursorSeq: taken.cursorSeq, outN: taken.outN };
     this.release(covered);

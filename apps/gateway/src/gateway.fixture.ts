@@ -150,5 +150,5 @@ export async function events(url: string, count: number, headersOf: Record<strin
     }
     if (found.length >= count) break;
   }
-  return { events: found, comments };
+  return { events: found.slice(0, count), comments };
 }

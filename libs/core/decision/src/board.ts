@@ -69,7 +69,7 @@ export class Board {
     this.grid = gridOf(snapshot.nowMs, snapshot.horizonMs, limits.stepMs);
     this.deviations = deviationsAt(limits.triggerQuantile);
     this.devices = new Map([...snapshot.devices].sort((a, b) => byId(a.spec.device, b.spec.device)).map((view) => [view.spec.device, this.deviceState(view)]));
-    this.threads = new Map([...snapshot.threads].map((view) => [view.spec.thread, this.threadState(view)]));
+    this.threads = new Map([...snapshot.threads].sort((a, b) => byId(a.spec.thread, b.spec.thread)).map((view) => [view.spec.thread, this.threadState(view)]));
     this.moves = snapshot.movesInFlight.length;
     this.dearestPerHour = Math.max(0, ...snapshot.devices.map((d) => d.spec.pricePerHour));
     this.mostWattsPerCore = Math.max(0, ...snapshot.devices.map((d) => wattsPerCore(d)));

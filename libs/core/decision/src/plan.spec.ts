@@ -148,6 +148,19 @@ describe('plan without fresh forecasts', () => {
   });
 });
 
+describe('plan does no harm', () => {
+  it('when relief against the threshold would be bought with true overload elsewhere', () => {
+    const crowd = (targetCores: number): ClusterSnapshot => cluster([device('d-a', 1, { usedCores: 0.95 }), device('d-b', targetCores)], [
+      thread('t-1', 'd-a', path(0.42, 0)), thread('t-2', 'd-a', path(0.53, 0), { spec: { affinity: { devices: [deviceId('d-a')], avoidDevices: [], nearThreads: [], apartFromThreads: [], pinned: false } } }),
+    ]);
+    // Above 80 %: 0.15 cores before, 0.10 after; above 100 %: nothing before, 0.02 after.
+    const [kept] = decide(crowd(0.4), { triggers: ['threshold'], targetRisk: 1 });
+    expect(kept).toMatchObject({ action: 'keep', trigger: 'threshold' });
+    expect(kept!.reason).toMatch(/moving t-1 to d-b would overload d-b by 1\.\d+ core-seconds more than it spares d-a/);
+    expect(decide(crowd(0.43), { triggers: ['threshold'], targetRisk: 1 })).toMatchObject([{ action: 'migrate', thread: 't-1', target: 'd-b' }]);
+  });
+});
+
 describe('plan evacuates', () => {
   it('a draining device, threads with goals first, as many at once as permitted', () => {
     const snapshot = cluster([device('d-a', 1, { draining: true }), device('d-b', 2)], [

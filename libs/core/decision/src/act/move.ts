@@ -50,11 +50,16 @@ function decline(board: Board, firing: Firing, options: readonly Option[], busy?
   const { thread, evaluations } = nearest;
   if (busy !== undefined) return { kind: 'declined', reason: busy, thread, candidates: [] };
   const rated = bestOf(evaluations, () => true);
-  const reason = rated === undefined
-    ? `no device can take ${thread.id}: ${whyNone(evaluations)}`
-    : `moving ${thread.id} to ${rated.request.target.id} would ${lateness(firing, rated)}gain ${coreSecondsText(rated.net)} core-seconds after its cost, less than ${coreSecondsText(netGainGate(board))}`;
+  const reason = rated === undefined ? `no device can take ${thread.id}: ${whyNone(evaluations)}` : whyNotWorthIt(board, firing, rated);
   return { kind: 'declined', reason, thread, candidates: evaluations.map((e) => e.candidate) };
 }
+function whyNotWorthIt(board: Board, firing: Firing, rated: Rated): string {
+  const { request: { thread, target }, net, simulated } = rated;
+  const would = `moving ${thread.id} to ${target.id} would ${lateness(firing, rated)}`;
+  if (net <= netGainGate(board)) return `${would}gain ${coreSecondsText(net)} core-seconds after its cost, less than ${coreSecondsText(netGainGate(board))}`;
+  return `${would}overload ${target.id} by ${coreSecondsText(simulated.overloadAfter - simulated.overloadBefore)} core-seconds more than it spares ${firing.device.id}`;
+}
+
 function lateness({ overloadInMs }: Firing, { request: { estimate } }: Rated): string {
   if (overloadInMs === undefined || estimate.totalMs <= overloadInMs) return '';
   return `take ${seconds(estimate.totalMs)}, end after the overload begins${overloadInMs === 0 ? '' : ` in ${seconds(overloadInMs)}`}, and `;
