@@ -5,7 +5,7 @@
  *  D1. An edge joins registered threads only, so that a thread that was removed does not come back by a late trace.
  *  D2. Times are this process's clock's, at receipt: devices' clocks need not agree, and rates are decayed by one clock.
  */
-import { isRefusal, refuse, type Clock, type DeviceId, type DurationMs, type Refusal, type ThreadId } from '@godwit/kernel';
+import { isRefusal, refuse, type Clock, type DurationMs, type Refusal, type ThreadId } from '@godwit/kernel';
 import { age, criticalPath, declareSubscriptions, dependencies, dependents, edgesOf, emptyGraph, observe, ratesAt, withoutThread, type DependencyGraph, type Edge } from '@godwit/graph';
 import { EMPTY_REGISTRY, type Registry } from '@godwit/registry';
 import type { Log } from '@godwit/shell';
@@ -54,7 +54,7 @@ export class GraphKeeper {
   takeTrace(subject: string, bytes: Uint8Array): void {
     const batch = traceBatchCodec.decode(bytes);
     if (isRefusal(batch)) return this.malformed.note(subject, batch);
-    if (!isFrom(batch.device, subject, SUBJECTS.trace)) return this.malformed.note(subject, refuse('invalid-field', `the traces are those of ${batch.device}`, 'device'));
+    if (subject !== SUBJECTS.trace(batch.device)) return this.malformed.note(subject, refuse('invalid-field', `the traces are those of ${batch.device}`, 'device'));
     const { threads } = this.registry;
     const edges = batch.edges.filter(({ producer, consumer }) => threads.has(producer) && threads.has(consumer))
       .map(({ producer, consumer, records, sizeBytes }) => ({ from: producer, to: consumer, records, bytes: sizeBytes }));
@@ -116,8 +116,6 @@ export class GraphKeeper {
     return { atMs, edges: [...edgesOf(this.graph)].filter(wanted).map((edge) => edgeMessage(edge, atMs)) };
   }
 }
-
-const isFrom = (device: DeviceId, subject: string, subjectOf: (device: DeviceId) => string): boolean => subject === subjectOf(device);
 
 /** On the wire 0 stands for an edge that never carried data. */
 const edgeMessage = (edge: Edge, atMs: number): EdgeMessage => ({ producer: edge.from, consumer: edge.to, ...ratesAt(edge, atMs), declared: edge.declared, lastSeenMs: edge.lastSeenMs ?? 0 });

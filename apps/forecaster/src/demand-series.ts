@@ -66,7 +66,7 @@ export class DemandSeries {
     const shifted = shift(own, known);
     return {
       id: this.id, resource: shifted.resource, unit: shifted.unit, issuedAtMs: nowMs, stepMs: STEP_MS, levels: shifted.levels, values: [...shifted.values],
-      // A loss is null until a forecast was settled; on the wire that is 0 observations' worth of loss.
+      // Before any forecast was settled there is no loss; the wire has 0 for that, and `observations` tells how young it is.
       models: shifted.models.map(({ name, weight, pinballLoss }) => ({ model: name, weightRatio: weight, pinballLoss: pinballLoss ?? 0 })),
       demandNow: this.demandNow!, observations: this.series.learntSteps, ...(capacityCores === undefined ? {} : riskOf(shifted, capacityCores)),
     };

@@ -156,12 +156,12 @@ export class Forecaster {
     this.forget(this.threads, 'thread');
     const nowMs = this.ports.clock.nowMs();
     const known = knownLoads(this.registry, nowMs, (thread) => this.threads.get(thread)?.device);
-    for (const [thread, { series }] of [...this.threads]) {
+    for (const [thread, { series }] of this.threads) {
       if (!series) continue;
       this.publish('thread', series.forecast(nowMs, known.ofThread.get(thread) ?? []));
       yield;
     }
-    for (const [device, track] of [...this.devices]) {
+    for (const [device, track] of this.devices) {
       if (!track.series) continue;
       this.publish('device', this.deviceForecast(device, track, nowMs, known));
       yield;

@@ -3,7 +3,7 @@ import type { DeviceId, InstantMs, ThreadId } from '@godwit/kernel';
 import type { KnownLoad } from '@godwit/forecasting';
 import { EMPTY_REGISTRY, type Registry } from '@godwit/registry';
 
-/** How far back an ended load matters: not at all, once it ended. */
+/** A load that ended is in what was observed. */
 const isToCome = (nowMs: InstantMs) => ({ toMs }: { readonly toMs: InstantMs }): boolean => toMs > nowMs;
 const toLoad = ({ fromMs, toMs, cpuCores }: { fromMs: InstantMs; toMs: InstantMs; cpuCores: number }): KnownLoad => ({ fromMs, toMs, amount: cpuCores });
 

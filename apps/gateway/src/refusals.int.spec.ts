@@ -94,7 +94,8 @@ describe('bad input', () => {
   }, 60_000);
   afterAll(() => g[Symbol.asyncDispose](), 60_000);
 
-  it.each(TABLE)('%s is refused with its field, and nothing is stored', async (_what, [method, path, body, headers], status, field) => {
+  const rows = TABLE.map(([what, request, status, field]) => ({ what, request, status, field }));
+  it.each(rows)('$what is refused with its field, and nothing is stored', async ({ request: [method, path, body, headers], status, field }) => {
     const before = await stored();
     const answer = await g.ask(method, path, body, headers);
     expect([answer.status, answer.body?.field]).toEqual([status, field]);

@@ -22,7 +22,7 @@
 #define WINDOW_MINUTES 300
 #define DEPTH 4
 /* Connections that are followed at each airport, by how deep the search is. */
-static const uint32_t followed[DEPTH] = { KEPT, 3, 3, 2 };
+static const uint32_t followed[DEPTH] = { KEPT, 2, 2, 2 };
 /* A delay below this is not followed further, minutes. */
 #define NEGLIGIBLE 0.01
 

@@ -15,13 +15,17 @@ import type { Instance } from './instance.js';
 export type Launch<I extends Instance> = (before: I | undefined, signal: AbortSignal) => Promise<I>;
 export type SupervisedState = 'starting' | 'ready' | 'held' | 'failed' | 'stopped';
 
-export const RESTART_LIMITS = {
-  firstPauseMs: 250,
-  longestPauseMs: 8_000,
+/** What can be done with any supervised process. */
+export type SupervisedProcess = Pick<Supervised<Instance>, 'name' | 'state' | 'instance' | 'kill' | 'restart' | 'stop'>;
+
+export interface RestartLimits {
+  readonly firstPauseMs: DurationMs;
+  readonly longestPauseMs: DurationMs;
   /** Deaths in a row, each less than `steadyMs` after being ready, until it is given up. */
-  maxFastDeaths: 8,
-  steadyMs: 30_000,
-} as const;
+  readonly maxFastDeaths: number;
+  readonly steadyMs: DurationMs;
+}
+export const RESTART_LIMITS: RestartLimits = { firstPauseMs: 250, longestPauseMs: 8_000, maxFastDeaths: 8, steadyMs: 30_000 };
 
 /** Signals that do not end a process. */
 const HARMLESS: ReadonlySet<NodeJS.Signals> = new Set(['SIGSTOP', 'SIGCONT', 'SIGTSTP', 'SIGWINCH', 'SIGCHLD', 'SIGURG']);
@@ -36,7 +40,9 @@ export class Supervised<I extends Instance> {
   private reviving: Promise<void> = Promise.resolve();
   private readonly ending = new AbortController();
 
-  constructor(readonly name: string, private readonly launch: Launch<I>, private readonly onLine: (line: string) => void, private readonly limits: typeof RESTART_LIMITS | { readonly [Key in keyof typeof RESTART_LIMITS]: number } = RESTART_LIMITS) {}
+  constructor(
+    readonly name: string, private readonly launch: Launch<I>, private readonly onLine: (line: string) => void, private readonly limits: RestartLimits = RESTART_LIMITS,
+  ) {}
 
   /** The instance that runs now. */
   get instance(): I | undefined {
@@ -50,7 +56,10 @@ export class Supervised<I extends Instance> {
 
   /** The first start; its failure is the caller's to handle. @throws what the launch throws. */
   async start(): Promise<void> {
-    const started = this.launch(this.last, this.ending.signal).then((instance) => this.adopt(instance));
+    const started = this.launch(this.last, this.ending.signal).then((instance) => this.adopt(instance), (error: Error) => {
+      if (this.state !== 'stopped') this.state = 'failed';
+      throw error;
+    });
     this.reviving = started.catch(() => undefined); // told to the caller; `stop` only waits for it
     await started;
   }

@@ -127,13 +127,14 @@ describe('following the registry', () => {
     for (const name of ['d1', 'd2']) await decide(await publish(device(name)), true);
     const devices = { now: '' };
     const anew = condition('the fold holds d7 only', () => devices.now === 'd7');
-    await follow({ onChange: (registry) => { devices.now = [...registry.devices.keys()].join(); anew.check(); } });
+    const follower = await follow({ onChange: (registry) => { devices.now = [...registry.devices.keys()].join(); anew.check(); } });
     const manager = await jetstreamManager(nats);
     await manager.streams.delete(STREAMS.registry.name);
     await manager.streams.add({ name: STREAMS.registry.name, subjects: [...STREAMS.registry.subjects] });
     await decide(await publish(device('d7')), true);
     await server.restart('SIGKILL');
     await anew.met;
+    expect(follower.seq).toBe(2);
   });
 
   it('says why when there is no stream', async () => {

@@ -46,7 +46,7 @@ export class Told {
     return [...this.regressed.values()][0]?.reason;
   }
 
-  /** Call before the first use of a shard since the last connection. @throws RefusedError `broker-regressed`. */
+  /** Compares the shard with its journal if that was not done since the last connection. @throws RefusedError `broker-regressed`. */
   async guard(shard: ShardId): Promise<void> {
     if (!this.checked.has(shard)) await this.check(shard);
     const refusal = this.regressed.get(shard);
@@ -72,9 +72,7 @@ export class Told {
 
   /** Resolves when the disk has it. @throws RefusedError `broker-regressed`; OperationError when the log cannot be written. */
   async note(shard: ShardId, seq: number): Promise<void> {
-    const refusal = this.regressed.get(shard);
-    if (refusal) throw new RefusedError(refusal);
-    this.shards.add(shard);
+    await this.guard(shard);
     try {
       await this.options.log.noteSeen(shard, seq);
     } catch (cause) {

@@ -27,7 +27,7 @@ export function problemOf(refusal: Refusal, extra: { readonly status?: number; r
   const { status, meaning, remedy } = CODES[refusal.code];
   return {
     type: `urn:godwit:problem:${refusal.code}`, title: meaning, status: extra.status ?? status, detail: refusal.reason, code: refusal.code, remedy,
-    ...(refusal.field === undefined ? {} : { field: refusal.field }),
+    ...(refusal.field ? { field: refusal.field } : {}),
     ...(extra.effect === undefined || extra.effect === 'none' ? {} : { effect: extra.effect }),
   };
 }

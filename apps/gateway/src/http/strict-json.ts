@@ -59,7 +59,7 @@ class Inspection {
   }
 
   private enter(char: string): void {
-    if (this.open.length >= MAX_DEPTH) refused('malformed-message', `the body nests deeper than ${MAX_DEPTH}`, this.path());
+    if (this.open.length >= MAX_DEPTH) refused('malformed-message', `the body nests deeper than ${MAX_DEPTH}`);
     this.open.push(char === '{' ? { keys: new Set(), at: '', awaitsKey: true } : { keys: undefined, at: 0, awaitsKey: false });
   }
 

@@ -11,7 +11,10 @@ export async function checkProgram(entry: string, program: ThreadProgram): Promi
   try {
     await runner.ready;
     const reply = await runner.request('prepare', { program }, { timeoutMs: CHECK_MS });
-    return isRefusal(reply) ? reply : undefined;
+    if (isRefusal(reply)) return reply;
+    // A task's first state is made and encoded; nothing of the program runs beyond that, for it has no input.
+    const started = program.runtime === 'task' ? await runner.request('start', {}, { timeoutMs: CHECK_MS }) : null;
+    return isRefusal(started) ? started : undefined;
   } catch (cause) {
     if (!(cause instanceof OperationError)) throw cause;
     return refuse('invalid-program', `the program could not be loaded: ${cause.message}`, 'programSha256');

@@ -40,7 +40,7 @@ export async function compileC(sources, extraFlags = []) {
   const collect = (bytes) => { if (bytes) messages.push(Buffer.from(bytes)); };
   let produced;
   try {
-    produced = await commands.clang([...flags, ...Object.keys(files), '-o', 'out.wasm'], files, { stdout: collect, stderr: collect });
+    produced = await commands.clang([...flags, ...Object.keys(files), '-o', 'out.wasm'], files, { stdout: collect, stderr: collect, fetchProgress: () => undefined });
   } catch (cause) {
     throw new Error(`${sources.join(', ')} does not compile:\n${Buffer.concat(messages).toString()}`, { cause });
   }

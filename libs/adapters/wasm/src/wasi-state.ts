@@ -61,7 +61,7 @@ export function decodeWasi(bytes: Uint8Array, own: { cursorSeq: number; recordMs
   read.done();
   return {
     cursorSeq: own.cursorSeq, originMs, recordMs: own.recordMs, clockAsks: own.clockAsks, clockNs, random: Xoshiro128.restored(own.random),
-    messages: messages.map((m) => m.slice()), ended: ended === 1, reads: reads === 1, closed, pending: pending.length > 0 ? [pending.slice()] : [],
+    messages: messages.map((m) => new Uint8Array(m)), ended: ended === 1, reads: reads === 1, closed, pending: pending.length > 0 ? [new Uint8Array(pending)] : [],
     waiting: waits === 1 ? waiting : undefined,
   };
 }

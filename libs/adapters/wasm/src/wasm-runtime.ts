@@ -24,11 +24,18 @@ const MIB = 1024 * 1024;
 
 type Phase = 'ready' | 'running' | 'freezing' | 'frozen' | 'exited' | 'faulted' | 'stopped';
 
-const untilReady = (worker: Worker): Promise<void> => new Promise((resolve, reject) => {
-  worker.once('message', () => resolve());
-  worker.once('error', reject);
-  worker.once('exit', () => reject(new Error('the worker ended before it was ready')));
-});
+function untilReady(worker: Worker): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (error?: Error): void => {
+      worker.off('message', onReady).off('error', settle).off('exit', onExit);
+      if (error) reject(error);
+      else resolve();
+    };
+    const onReady = (): void => settle();
+    const onExit = (): void => settle(new Error('the worker ended before it was ready'));
+    worker.on('message', onReady).on('error', settle).on('exit', onExit);
+  });
+}
 
 class WasmThread implements ThreadInstance {
   private phase: Phase = 'ready';
@@ -268,7 +275,8 @@ async function prepare(program: ThreadProgram, events: RuntimeEvents, sha256: Sh
     await worker.terminate();
     return refuse('invalid-program', `it could not be instantiated: ${(error as Error).message}`, 'bytes');
   }
-  worker.removeAllListeners();
+  // Not all at once: that would also take away what a worker itself listens to, and no message would come any more.
+  for (const event of ['message', 'error', 'exit']) worker.removeAllListeners(event);
   const fitting: Fitting = { description, migratableDigest: createHash('sha256').update(migratable).digest(), stackBytes: program.limits.stackBytes };
   return new WasmThread(program, events, sha256, fitting, memories, worker, records);
 }

@@ -53,7 +53,9 @@ function onOwnRead(state: MigrationState, event: Extract<MigrationEvent, { type:
     return stay({ ...state, deadlineMs: nowMs + limits.commitMs }, state.phase === 'committing' ? commit(state) : rollback(state));
   }
   const mine = event.migration === state.migration && event.epoch === state.epoch + 1;
-  const outcome = mine && (event.reason === 'committed' || event.reason === 'rolled-back') ? event.reason : 'failed-over';
+  // A frozen source that heard nothing took the next epoch itself: it goes on, as after a rollback.
+  const kept = event.reason === 're-granted' && event.device === state.source;
+  const outcome = mine && (event.reason === 'committed' || event.reason === 'rolled-back') ? event.reason : kept ? 'rolled-back' : 'failed-over';
   return settle(state, event, outcome, nowMs, limits);
 }
 

@@ -1,0 +1,17 @@
+import { runtimeContract } from '@godwit/testing';
+import { wasmRuntime } from './wasm-runtime.js';
+import { compiled, inputs, programOf } from './wasm-rig.js';
+
+runtimeContract(wasmRuntime, [
+  { name: 'recurses deeply', program: async () => programOf(await compiled('recursion')), inputs: [], movesInside: 2 },
+  { name: 'rewrites and grows its memory', program: async () => programOf(await compiled('memory')), inputs: [], movesInside: 5 },
+  { name: 'computes floats in inner loops', program: async () => programOf(await compiled('floats')), inputs: [], movesInside: 5 },
+  {
+    name: 'sorts through function pointers', program: async () => programOf(await compiled('sorting')),
+    inputs: inputs('5000\n', '12\n70', '0\n', '3000\n1\n', '9000\n'), movesInside: 3,
+  },
+  {
+    name: 'answers lines with the time and a random number', program: async () => programOf(await compiled('echo')),
+    inputs: inputs('a line\n', 'half of ', 'another\nand a third\n', 'four\nfive\nsix\n', 'the last'), movesInside: 1,
+  },
+]);
