@@ -9,12 +9,13 @@ import { focusedSpecs } from './rules/focused-specs.ts';
 import { lengths } from './rules/lengths.ts';
 import { machineTraces } from './rules/machine-traces.ts';
 import { packageTags } from './rules/package-tags.ts';
+import { readable } from './rules/readable.ts';
 import { rooms } from './rules/rooms.ts';
 import { toDoReasons } from './rules/to-do-reasons.ts';
 import { typeEscapes } from './rules/type-escapes.ts';
 
 /** All of them. A new rule is a file in `rules/`, a line here, and a spec in which it bites. */
 export const RULES: readonly Rule[] = [
-  packageTags, rooms, coreCycles, declaredDependencies, corePurity,
+  readable, packageTags, rooms, coreCycles, declaredDependencies, corePurity,
   fileNames, focusedSpecs, typeEscapes, toDoReasons, emptyCatch, lengths, machineTraces, errorTable,
 ];

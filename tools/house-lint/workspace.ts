@@ -43,6 +43,8 @@ export class Workspace {
   readonly packages: readonly Package[];
   /** npm packages that the root declares, by the part of package.json that does so. */
   readonly npm: { readonly runtime: ReadonlySet<string>; readonly all: ReadonlySet<string> };
+  /** Files that could not be parsed, and why; filled by `sources`. */
+  readonly unreadable = new Map<string, string>();
   readonly #sources = new Map<string, SourceFile>();
 
   constructor(root: string) {
@@ -58,11 +60,19 @@ export class Workspace {
     return readFileSync(join(this.root, file), 'utf8');
   }
 
-  /** Every file with code, parsed. */
+  /** Every file with code, parsed; without those that no parser reads, which are in `unreadable`. */
   sources(): SourceFile[] {
-    return this.files.filter((file) => CODE.test(file)).map((file) => this.source(file));
+    return this.files.filter((file) => CODE.test(file)).flatMap((file) => {
+      try {
+        return [this.source(file)];
+      } catch (error) {
+        this.unreadable.set(file, String(error));
+        return [];
+      }
+    });
   }
 
+  /** @throws the parser's error. */
   source(file: string): SourceFile {
     let source = this.#sources.get(file);
     if (source === undefined) {

@@ -65,6 +65,8 @@ export class Sampler {
       threads.set(host.spec.thread, reading);
       if (host.state === 'running') loads.push({ host, usedCores: reading['cpu.cores'] ?? 0, heldRatio: reading['cpu.throttled_ratio'] ?? 0 });
     }
+    // Duty cycles hold the programs only: what the runners themselves need is the host's, not the device's.
+    if (enforcer.kind === 'duty-cycle') device['cpu.cores'] = loads.reduce((sum, load) => sum + load.usedCores, 0);
     divide(enforcer, loads);
     this.rows.push({ atMs: clock.nowMs(), device, threads });
   }

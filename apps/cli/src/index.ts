@@ -1,1 +1,2 @@
-export {};
+export { createProgram, runProgram } from './program.js';
+export type { Terminal } from './cli.js';

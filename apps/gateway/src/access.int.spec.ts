@@ -21,7 +21,7 @@ describe('roles', () => {
   beforeAll(async () => {
     g = await startTestGateway({ tokens: new Map(ORDER.map((role) => [TOKENS[role], role])) });
   }, 60_000);
-  afterAll(() => g[Symbol.asyncDispose](), 60_000);
+  afterAll(async () => { await g[Symbol.asyncDispose](); }, 60_000);
   const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });
 
   it('the table names every route of the API', async () => {

@@ -3,7 +3,6 @@
  * the broker and changes of leader.
  */
 import { isRefusal, OperationError, type InstantMs } from '@godwit/kernel';
-import { JSON_CONTENT_TYPE } from '@godwit/wire';
 import { DeliverPolicy, jetstream, type ConsumerMessages, type JsMsg } from '@nats-io/jetstream';
 import type { NatsLink } from '@godwit/nats';
 import type { Log } from '@godwit/shell';
@@ -12,8 +11,6 @@ export interface StreamRecord {
   readonly seq: number;
   readonly subject: string;
   readonly data: Uint8Array;
-  /** True when the publisher said that the data are JSON. */
-  readonly json: boolean;
   readonly atMs: InstantMs;
 }
 export interface Followed {
@@ -84,7 +81,6 @@ class Follower implements Followed {
     this.lastSeq = message.seq;
     const record: StreamRecord = {
       seq: message.seq, subject: message.subject, data: message.data, atMs: Number(message.timestampNanos / 1_000_000n),
-      json: (message.headers?.get('Content-Type') ?? '').split(';')[0]!.trim().toLowerCase() === JSON_CONTENT_TYPE,
     };
     const refusal = this.options.take(record);
     if (isRefusal(refusal)) this.log.warn({ stream: this.options.stream, seq: record.seq, subject: record.subject, reason: refusal.reason }, 'skipped a record that is not of its kind');

@@ -11,7 +11,7 @@ describe('the gateway', () => {
     g = await startTestGateway({ heartbeatMs: 50 });
     await g.registerThread();
   }, 60_000);
-  afterAll(() => g[Symbol.asyncDispose](), 60_000);
+  afterAll(async () => { await g[Symbol.asyncDispose](); }, 60_000);
 
   it('registers through REST exactly what a plain NATS client registers as JSON', async () => {
     const body = { ...device('d-rest'), kind: 'gpu', labels: { rack: 'a' } };

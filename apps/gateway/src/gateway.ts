@@ -9,7 +9,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { isRefusal, type DurationMs, type Refusal, type ShardId } from '@godwit/kernel';
 import type { Journal } from '@godwit/journal';
 import type { LocalLog, NatsLink, Programs } from '@godwit/nats';
-import { systemClock, type Check, type Log } from '@godwit/shell';
+import { followRegistry, systemClock, type Check, type Log, type RegistryFollower } from '@godwit/shell';
 import { refusalOf, STREAMS, SUBJECTS } from '@godwit/wire';
 import { z } from 'zod';
 import { DecisionsController } from './controllers/decisions-controller.js';
@@ -34,8 +34,8 @@ import { createHttpServer } from './http/server.js';
 import { DecisionView } from './views/decision-view.js';
 import { ForecastView } from './views/forecast-view.js';
 import { MigrationView } from './views/migration-view.js';
-import { RegistryView } from './views/registry-view.js';
 import { SamplesView } from './views/samples-view.js';
+import { Verdicts } from './views/verdicts.js';
 
 export interface GatewayOptions {
   readonly link: NatsLink;
@@ -66,13 +66,14 @@ class GatewayModule {}
 /** Resolves when it listens; it has read the registry by then. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { link, log } = options;
-  const views = {
-    registry: new RegistryView((seq, reason) => log.warn({ seq, reason }, 'an odd record in the registry')),
+  const verdicts = new Verdicts();
+  const registry = await followRegistry({ nats: link.nc, log, onVerdict: (verdict) => verdicts.take(verdict) });
+  const views: Views = {
+    registry, verdicts,
     samples: new SamplesView(), forecasts: new ForecastView(), migrations: new MigrationView(), decisions: new DecisionView(),
   };
   const follow = (stream: string, filters: readonly string[], take: Parameters<typeof followStream>[2]['take']): Followed => followStream(link, log, { stream, filters, take });
   const followed = [
-    follow(STREAMS.registry.name, STREAMS.registry.subjects, (record) => views.registry.take(record)),
     // Without the JSON twins.
     follow(STREAMS.migrations.name, ['godwit.migration.*.*'], (record) => views.migrations.take(record)),
     follow(STREAMS.decisions.name, STREAMS.decisions.subjects, (record) => views.decisions.take(record)),
@@ -84,13 +85,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     publish: (subject, payload) => { if (link.connected) link.nc.publish(subject, payload); },
     alarm: (shard, refusal) => log.fatal({ shard, code: refusal.code }, refusal.reason),
   });
-  const stopTelling = await keepTelling(options, told, () => [...views.registry.registry.threads.values()].map(({ shard }) => shard));
+  const stopTelling = await keepTelling(options, told, () => [...registry.registry.threads.values()].map(({ shard }) => shard));
   const streams = new EventStreams(options.heartbeatMs);
   const app = await serveHttp(options, views, told, streams);
   return {
     url: await app.getUrl(),
     checks: [
       { name: 'connection', failing: () => (link.connected ? undefined : 'disconnected') },
+      { name: 'registry', failing: () => registry.failing() },
       { name: 'streams', failing: () => (followed.every(({ caughtUp }) => caughtUp) ? undefined : 'still reading') },
       { name: 'journal', failing: () => told.failing },
     ],
@@ -99,14 +101,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       stopListening();
       streams.closeAll();
       await app.close();
-      await Promise.all(followed.map((one) => one.stop()));
+      await Promise.all([registry, ...followed].map((one) => one.stop()));
       await options.localLog.close();
     },
   };
 }
 
 interface Views {
-  readonly registry: RegistryView;
+  readonly registry: RegistryFollower;
+  readonly verdicts: Verdicts;
   readonly samples: SamplesView;
   readonly forecasts: ForecastView;
   readonly migrations: MigrationView;
@@ -156,7 +159,7 @@ async function serveHttp(options: GatewayOptions, views: Views, told: Told, stre
     providers: [
       value(CONNECTION, link.nc), value(JOURNAL, journal), value(PROGRAMS, options.programs), value(Told, told), value(EventStreams, streams),
       value(Objects, new Objects(views.registry, owners, views.migrations, views.samples, views.forecasts)), value(Outputs, new Outputs(journal, told)),
-      value(Registrar, new Registrar(link, views.registry, options.verdictMs)),
+      value(Registrar, new Registrar(link, views.verdicts, options.verdictMs)),
       value(MigrationView, views.migrations), value(DecisionView, views.decisions), value(ForecastView, views.forecasts),
     ],
   };

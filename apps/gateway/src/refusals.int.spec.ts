@@ -92,7 +92,7 @@ describe('bad input', () => {
     g = await startTestGateway();
     await g.registerThread();
   }, 60_000);
-  afterAll(() => g[Symbol.asyncDispose](), 60_000);
+  afterAll(async () => { await g[Symbol.asyncDispose](); }, 60_000);
 
   const rows = TABLE.map(([what, request, status, field]) => ({ what, request, status, field }));
   it.each(rows)('$what is refused with its field, and nothing is stored', async ({ request: [method, path, body, headers], status, field }) => {
@@ -139,7 +139,7 @@ describe('bad input', () => {
     expect(refusals).toBeGreaterThan(100);
   });
 
-  it('no path or query makes a route fail: 300 of them, never a 5xx', async () => {
+  it('no path or query makes a route fail: 150 of them, never a 5xx', async () => {
     const path = fc.tuple(fc.constantFrom('devices', 'threads', 'migrations', 'decisions', 'forecasts/threads', 'graph', 'applications'), fc.webPath(), fc.webQueryParameters());
     await fc.assert(fc.asyncProperty(path, async ([route, rest, query]) => {
       // `graph` alone asks a service that does not run here, and a stream does not end.
@@ -147,6 +147,6 @@ describe('bad input', () => {
       const answer = await g.ask('GET', `/v1/${route}${rest}?${query}`);
       expect(answer.status).toBeLessThan(500);
       expectProblem(answer);
-    }), { numRuns: 300 });
+    }), { numRuns: 150 });
   });
 });

@@ -72,7 +72,7 @@ export function bar(demandCores: number, forecastCores: number, capacityCores: n
   const now = cell(demandCores);
   const ahead = Math.max(now, cell(forecastCores));
   const capacityAt = cell(capacityCores);
-  const cells = Array.from({ length: BAR_CELLS }, (_, i) => (i < now ? '█' : i < ahead ? '▒' : '·'));
+  const cells: string[] = Array.from({ length: BAR_CELLS }, (_, i) => (i < now ? '█' : i < ahead ? '▒' : '·'));
   cells.splice(capacityAt, 0, '│');
   return cells.join('');
 }

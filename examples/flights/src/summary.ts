@@ -146,7 +146,7 @@ export interface RunAccount {
   readonly passedAtMs?: InstantMs;
 }
 
-export interface Promise_ {
+export interface Verdict {
   readonly promise: string;
   readonly kept: boolean;
   readonly figures: string;
@@ -158,7 +158,7 @@ const loadedOf = (run: RunAccount): ThreadAccount | undefined => run.threads.fin
 /** Time from the decision to the moment when demand really passed the source's capacity, ms; negative when it came too late. */
 export const leadMs = ({ decidedAtMs, passedAtMs: passed }: RunAccount): DurationMs | undefined => (decidedAtMs === undefined || passed === undefined ? undefined : passed - decidedAtMs);
 
-export function promises(off: RunAccount, on: RunAccount): Promise_[] {
+export function promises(off: RunAccount, on: RunAccount): Verdict[] {
   const committed = on.migrations.filter(({ outcome }) => outcome === 'committed');
   const lead = leadMs(on);
   const [lateOff, lateOn] = [loadedOf(off)?.latencies, loadedOf(on)?.latencies];
@@ -177,7 +177,7 @@ function leadText({ source, sourceCores, decidedAtMs }: RunAccount, lead: Durati
   return `decided ${(Math.abs(lead) / 1_000).toFixed(1)} s ${lead > 0 ? 'before' : 'after'} its demand passed the ${sourceCores ?? 0} cores of ${source ?? 'its source'}`;
 }
 
-function accountPromises(run: RunAccount): Promise_[] {
+function accountPromises(run: RunAccount): Verdict[] {
   const broken = run.threads.find(({ chain }) => chain.broken !== undefined);
   const other = run.threads.find(({ chain, replay }) => chain.chainHash !== replay.chainHash || chain.outputs !== replay.outputs);
   const outputs = run.threads.reduce((sum, { chain }) => sum + chain.outputs, 0);

@@ -21,6 +21,7 @@ export interface UnmovedRun {
   readonly cpuSeconds: number;
   /** CPU that the program had used when it took the record that is so many behind the first, seconds; for cost curves. */
   readonly cpuSecondsAt: readonly number[];
+  readonly made: readonly ThreadOutput[];
 }
 
 /** Records fed and not consumed, at most. */
@@ -42,7 +43,7 @@ export async function runUnmoved(runtime: Runtime, program: ThreadProgram, recor
 const failure = (program: ThreadProgram, { code, reason }: Refusal): OperationError => new OperationError(code, `${program.thread}, run unmoved: ${reason}`, { effect: 'none' });
 
 class Run implements RuntimeEvents {
-  private outputs = 0;
+  private readonly made: ThreadOutput[] = [];
   private chainHash: Sha256 = CHAIN_START;
   private fed = 0;
   private consumed = 0;
@@ -54,9 +55,9 @@ class Run implements RuntimeEvents {
 
   constructor(private readonly program: ThreadProgram) {}
 
-  onOutput({ n, hash }: ThreadOutput): void {
-    this.outputs = n;
-    this.chainHash = hash;
+  onOutput(output: ThreadOutput): void {
+    this.made.push(output);
+    this.chainHash = output.hash;
   }
   onConsumed(): void {
     this.consumed++;
@@ -82,8 +83,8 @@ class Run implements RuntimeEvents {
       await this.until(() => this.fed - this.consumed < WINDOW || this.exitCode !== undefined);
     }
     await this.until(() => this.exitCode !== undefined);
-    const { outputs, chainHash, cpuSecondsAt } = this;
-    return { outputs, chainHash, exitCode: this.exitCode!, cpuSeconds: instance.sample().cpuSeconds, cpuSecondsAt };
+    const { made, chainHash, cpuSecondsAt } = this;
+    return { outputs: made.length, made, chainHash, exitCode: this.exitCode!, cpuSeconds: instance.sample().cpuSeconds, cpuSecondsAt };
   }
 
   private async until(holds: () => boolean): Promise<void> {

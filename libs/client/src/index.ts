@@ -1,1 +1,3 @@
-export {};
+export * from './types.js';
+export { GodwitError } from './godwit-error.js';
+export { GodwitClient, type ClientOptions, type PageOptions } from './client.js';

@@ -27,6 +27,9 @@ export interface RestartLimits {
 }
 export const RESTART_LIMITS: RestartLimits = { firstPauseMs: 250, longestPauseMs: 8_000, maxFastDeaths: 8, steadyMs: 30_000 };
 
+/** An end that takes longer is told. */
+const SLOW_END_MS: DurationMs = 2_000;
+
 /** Signals that do not end a process. */
 const HARMLESS: ReadonlySet<NodeJS.Signals> = new Set(['SIGSTOP', 'SIGCONT', 'SIGTSTP', 'SIGWINCH', 'SIGCHLD', 'SIGURG']);
 
@@ -94,10 +97,17 @@ export class Supervised<I extends Instance> {
     this.state = 'stopped';
     this.ending.abort();
     const { current } = this;
-    if (current) await current.stop(graceMs);
+    if (current) await this.end(current, graceMs);
     await this.reviving;
     // A launch that came to its end at the very moment of the abort.
-    if (this.current && this.current !== current) await this.current.stop(graceMs);
+    if (this.current && this.current !== current) await this.end(this.current, graceMs);
+  }
+
+  private async end(instance: I, graceMs: DurationMs): Promise<void> {
+    const startedAtMs = performance.now();
+    await instance.stop(graceMs);
+    const tookMs = performance.now() - startedAtMs;
+    if (tookMs >= SLOW_END_MS) this.onLine(`${this.name} took ${(tookMs / 1000).toFixed(1)} s to end (${await instance.ended})`);
   }
 
   private adopt(instance: I): void {

@@ -123,18 +123,18 @@ describe('following the registry', () => {
     expect(effective).toEqual(['d1', 'd1,d2', 'd1,d2,d3']);
   });
 
-  it('folds anew when the stream is another one', async () => {
+  it.each([['fewer', ['d7']], ['more', ['d6', 'd7', 'd8']]])('folds anew when the stream is another one, with %s messages', async (_what, names) => {
     for (const name of ['d1', 'd2']) await decide(await publish(device(name)), true);
-    const devices = { now: '' };
-    const anew = condition('the fold holds d7 only', () => devices.now === 'd7');
-    const follower = await follow({ onChange: (registry) => { devices.now = [...registry.devices.keys()].join(); anew.check(); } });
+    let devices = '';
+    const anew = condition('the fold holds the new devices only', () => devices === names.join());
+    const follower = await follow({ onChange: (registry) => { devices = [...registry.devices.keys()].join(); anew.check(); } });
     const manager = await jetstreamManager(nats);
     await manager.streams.delete(STREAMS.registry.name);
     await manager.streams.add({ name: STREAMS.registry.name, subjects: [...STREAMS.registry.subjects] });
-    await decide(await publish(device('d7')), true);
-    await server.restart('SIGKILL');
+    for (const name of names) await decide(await publish(device(name)), true);
     await anew.met;
-    expect(follower.seq).toBe(2);
+    expect(follower.seq).toBe(2 * names.length);
+    expect(follower.failing()).toBeUndefined();
   });
 
   it('says why when there is no stream', async () => {

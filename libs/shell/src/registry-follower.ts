@@ -6,12 +6,12 @@
  *      same for every reader. An event without a verdict has no effect; one with a rejecting verdict never will.
  *  F2. What cannot be decoded, or belongs to a newer version, is told and skipped; it never stops the following.
  *  F3. Lost connections and restarted brokers are outlived: reading goes on behind the last message that was folded. A
- *      stream that ends before it is another stream (a restored copy): then the fold begins anew.
+ *      stream that ends before it, or was made anew, is another stream: then the fold begins anew.
  */
 import { isRefusal, OperationError, type DurationMs, type InstantMs, type Refusal } from '@godwit/kernel';
 import { applyEvent, EMPTY_REGISTRY, type Registry, type RegistryEvent } from '@godwit/registry';
 import { decodeEvent, JSON_CONTENT_TYPE, STREAMS, verdictCodec, type RegistryVerdict } from '@godwit/wire';
-import { jetstream, jetstreamManager, type ConsumerMessages } from '@nats-io/jetstream';
+import { jetstream, jetstreamManager, type ConsumerMessages, type JsMsg } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Log } from './log.js';
 
@@ -127,11 +127,14 @@ const RETRY_MS = { first: 100, most: 2_000 } as const;
 /** A silent broker is noticed after two missed heartbeats. */
 const PULL = { max_messages: 500, expires: 10_000, idle_heartbeat: 2_000 } as const;
 const API_TIMEOUT_MS = 2_000;
+const CONSUMER_GONE: ReadonlySet<string> = new Set(['reset', 'consumer_deleted', 'consumer_not_found', 'stream_not_found']);
 
 class Follower implements RegistryFollower {
   private fold: RegistryFold;
   private messages: ConsumerMessages | undefined;
   private current = false;
+  /** When the stream was made: tells another stream of the same name. */
+  private created: string | undefined;
   private stopped = false;
   private trouble: string | undefined = 'not read yet';
   private becameCurrent = (): void => undefined;
@@ -183,10 +186,10 @@ class Follower implements RegistryFollower {
   }
 
   private async run(): Promise<void> {
-    for (let pauseMs: number = RETRY_MS.first; !this.stopped && !this.options.nats.isClosed(); pauseMs = Math.min(2 * pauseMs, RETRY_MS.most)) {
-      const before = this.fold.seq;
-      await this.readOnce();
-      if (this.fold.seq > before) pauseMs = RETRY_MS.first;
+    let pauseMs: number = RETRY_MS.first;
+    while (!this.stopped && !this.options.nats.isClosed()) {
+      const opened = await this.readOnce();
+      pauseMs = opened ? RETRY_MS.first : Math.min(2 * pauseMs, RETRY_MS.most);
       if (!this.stopped) await this.pause(pauseMs);
     }
   }
@@ -198,52 +201,73 @@ class Follower implements RegistryFollower {
     });
   }
 
-  /** Reads until the connection or the consumer ends. Failures of the world end in `trouble`; those of a listener are ours. */
-  private async readOnce(): Promise<void> {
-    let fault: { readonly error: unknown } | undefined;
+  /**
+   * Reads until the connection or the consumer ends; answers whether there was anything to read from. Failures of the world
+   * end in `trouble`; what a listener throws is our own mistake, and is thrown on.
+   */
+  private async readOnce(): Promise<boolean> {
+    let opened: { readonly messages: ConsumerMessages; readonly lastSeq: number };
     try {
-      const lastSeq = await this.open();
-      this.reached(lastSeq);
-      for await (const message of this.messages!) {
-        if (this.stopped) return;
-        try {
-          this.fold.take({
-            seq: message.seq, subject: message.subject, data: message.data, atMs: Number(message.timestampNanos / 1_000_000n),
-            contentType: message.headers?.get('Content-Type') ?? '',
-          });
-          this.reached(lastSeq);
-        } catch (error) {
-          fault = { error };
-          throw error;
-        }
-      }
+      opened = await this.open();
     } catch (error) {
-      if (fault) throw fault.error;
       this.fail((error as Error).message);
+      return false;
+    }
+    const { messages, lastSeq } = opened;
+    this.messages = messages;
+    if (this.stopped) messages.stop();
+    void this.watchConsumer(messages);
+    const incoming = messages[Symbol.asyncIterator]();
+    try {
+      if (this.fold.seq >= lastSeq) this.reachedEnd();
+      for (;;) {
+        const message = await this.next(incoming);
+        if (!message || this.stopped) return true;
+        this.fold.take({
+          seq: message.seq, subject: message.subject, data: message.data, atMs: Number(message.timestampNanos / 1_000_000n),
+          contentType: message.headers?.get('Content-Type') ?? '',
+        });
+        if (this.fold.seq >= lastSeq || message.info.pending === 0) this.reachedEnd();
+      }
     } finally {
-      this.messages?.stop();
+      // Lets the client's iterator run its own end, which a mere `stop` would leave in its queue.
+      await incoming.return?.();
+      messages.stop();
       this.messages = undefined;
     }
   }
 
-  /** @returns the stream's last sequence at this moment. */
-  private async open(): Promise<number> {
+  private async next(incoming: AsyncIterator<JsMsg>): Promise<JsMsg | undefined> {
+    try {
+      const { value, done } = await incoming.next();
+      return done === true ? undefined : value;
+    } catch (error) {
+      this.fail((error as Error).message);
+      return undefined;
+    }
+  }
+
+  /** Where the client would begin a consumer anew by itself, we do: only we look first whether it is still the same stream. */
+  private async watchConsumer(messages: ConsumerMessages): Promise<void> {
+    for await (const { type } of messages.status()) if (CONSUMER_GONE.has(type)) messages.stop();
+  }
+
+  /** The messages from behind the fold on, and the stream's last sequence at this moment, 0 when it holds nothing. */
+  private async open(): Promise<{ readonly messages: ConsumerMessages; readonly lastSeq: number }> {
     const stream = STREAMS.registry.name;
     const manager = await jetstreamManager(this.options.nats, { timeout: API_TIMEOUT_MS });
-    const { state } = await manager.streams.info(stream);
-    if (state.last_seq < this.fold.seq) {
-      this.options.log.error({ stream, lastSeq: state.last_seq, foldedSeq: this.fold.seq }, 'the registry stream is behind what was read of it; folding it anew');
+    const { state, created } = await manager.streams.info(stream);
+    if (state.last_seq < this.fold.seq || (this.created !== undefined && this.created !== created)) {
+      this.options.log.error({ stream, created, lastSeq: state.last_seq, foldedSeq: this.fold.seq }, 'the registry stream is not the one that was read before; folding it anew');
       this.current = false;
       this.fold = this.newFold();
     }
+    this.created = created;
     const consumer = await jetstream(this.options.nats, { timeout: API_TIMEOUT_MS }).consumers.get(stream, { opt_start_seq: this.fold.seq + 1 });
-    this.messages = await consumer.consume({ ...PULL });
-    if (this.stopped) this.messages.stop();
-    return state.last_seq;
+    return { messages: await consumer.consume({ ...PULL }), lastSeq: state.messages === 0 ? 0 : state.last_seq };
   }
 
-  private reached(lastSeq: number): void {
-    if (this.fold.seq < lastSeq) return;
+  private reachedEnd(): void {
     this.trouble = undefined;
     if (this.current) return;
     this.current = true;

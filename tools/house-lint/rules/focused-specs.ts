@@ -1,17 +1,23 @@
 import type { Rule } from '../rule.ts';
-import { isNode } from '../source-file.ts';
+import { isNode, type Node } from '../source-file.ts';
 
 const RUNNERS = new Set(['describe', 'it', 'test']);
 const OFF = new Set(['only', 'skip', 'todo', 'failing']);
 const OFF_BY_NAME = new Set(['fit', 'xit', 'fdescribe', 'xdescribe', 'xtest']);
 
+/** Bound or not: a spec may import `it` from `@jest/globals`. */
 export const focusedSpecs: Rule = {
   name: 'focused-specs',
   protects: 'every spec that is written is run: no .only, no .skip',
-  check: (workspace) => workspace.sources().flatMap((source) => source.globals().flatMap(({ name, node, parents }) => {
-    const parent = parents.at(-1);
-    const member = parent?.type === 'MemberExpression' && isNode(parent['property']) ? String(parent['property']['value']) : '';
-    if (!(RUNNERS.has(name) && OFF.has(member)) && !OFF_BY_NAME.has(name)) return [];
-    return [{ file: source.path, line: source.lineOf(node), message: `${name}${member === '' ? '' : `.${member}`} keeps specs from running` }];
+  check: (workspace) => workspace.sources().filter(({ path }) => path.endsWith('.spec.ts')).flatMap((source) => source.nodes().flatMap(([node, parents]) => {
+    const off = node.type === 'Identifier' ? offBy(String(node['value']), parents.at(-1)) : undefined;
+    return off === undefined ? [] : [{ file: source.path, line: source.lineOf(node), message: `${off} keeps specs from running` }];
   })),
 };
+
+function offBy(name: string, parent: Node | undefined): string | undefined {
+  if (OFF_BY_NAME.has(name)) return name;
+  if (!RUNNERS.has(name) || parent?.type !== 'MemberExpression' || !isNode(parent['property'])) return undefined;
+  const member = String(parent['property']['value']);
+  return OFF.has(member) ? `${name}.${member}` : undefined;
+}

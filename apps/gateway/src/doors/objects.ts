@@ -1,9 +1,8 @@
 /** What the API shows of devices, applications and threads: specs in their JSON mapping, with what is known of them now. */
-import type { ApplicationSpec, DeviceSpec, ThreadSpec } from '@godwit/registry';
+import type { ApplicationSpec, DeviceSpec, Registry, ThreadSpec } from '@godwit/registry';
 import { applicationSpecCodec, deviceSpecCodec } from '@godwit/wire';
 import type { ForecastSummary, ForecastView } from '../views/forecast-view.js';
 import type { MigrationRecord, MigrationView } from '../views/migration-view.js';
-import type { RegistryView } from '../views/registry-view.js';
 import type { LastSamples, SamplesView } from '../views/samples-view.js';
 import type { Owner, Owners } from './owners.js';
 
@@ -42,22 +41,22 @@ function page<Item>(map: ReadonlyMap<string, Item>, { after, limit }: { after: s
 
 export class Objects {
   constructor(
-    private readonly registry: RegistryView, private readonly owners: Owners, private readonly migrations: MigrationView,
+    private readonly source: { readonly registry: Registry }, private readonly owners: Owners, private readonly migrations: MigrationView,
     private readonly samples: SamplesView, private readonly forecasts: ForecastView,
   ) {}
 
   threadSpec(id: string): ThreadSpec | undefined {
-    return this.registry.registry.threads.get(id as never);
+    return this.source.registry.threads.get(id as never);
   }
 
   async devices(range: { after: string | undefined; limit: number }): Promise<Page<DeviceJson>> {
-    const { found, next } = page(this.registry.registry.devices, range);
+    const { found, next } = page(this.source.registry.devices, range);
     const threads = await this.threadsByDevice();
     return { items: found.map((spec) => this.deviceJson(spec, threads)), next };
   }
 
   async device(id: string): Promise<DeviceJson | undefined> {
-    const spec = this.registry.registry.devices.get(id as never);
+    const spec = this.source.registry.devices.get(id as never);
     return spec && this.deviceJson(spec, await this.threadsByDevice());
   }
 
@@ -69,7 +68,7 @@ export class Objects {
   }
 
   private async threadsByDevice(): Promise<ReadonlyMap<string, readonly string[]>> {
-    const specs = [...this.registry.registry.threads.values()];
+    const specs = [...this.source.registry.threads.values()];
     const owners = await this.owners.of(specs);
     const byDevice = new Map<string, string[]>();
     for (const [i, spec] of specs.entries()) {
@@ -81,8 +80,8 @@ export class Objects {
   }
 
   applications(range: { after: string | undefined; limit: number }): Page<ApplicationSpec & { threads: string[] }> {
-    const { found, next } = page(this.registry.registry.applications, range);
-    const threads = [...this.registry.registry.threads.values()];
+    const { found, next } = page(this.source.registry.applications, range);
+    const threads = [...this.source.registry.threads.values()];
     return {
       items: found.map((spec) => ({ ...(applicationSpecCodec.toJson(spec) as ApplicationSpec), threads: threads.filter(({ application }) => application === spec.application).map(({ thread }) => thread) })),
       next,
@@ -90,7 +89,7 @@ export class Objects {
   }
 
   async threads(range: { after: string | undefined; limit: number }): Promise<Page<ThreadJson>> {
-    const { found, next } = page(this.registry.registry.threads, range);
+    const { found, next } = page(this.source.registry.threads, range);
     const [owners, underWay] = [await this.owners.of(found), this.migrations.underWay()];
     return { items: found.map((spec, i) => this.threadJson(spec, owners[i], underWay)), next };
   }

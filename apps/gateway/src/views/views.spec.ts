@@ -1,40 +1,32 @@
 import { describe, expect, it } from '@jest/globals';
 import { deviceId, threadId } from '@godwit/kernel';
-import { encodeEvent, encodeSamples, migrationStatusCodec, verdictCodec, type MigrationStatus } from '@godwit/wire';
+import { encodeSamples, migrationStatusCodec, type MigrationStatus, type RegistryVerdict } from '@godwit/wire';
 import type { StreamRecord } from '../follow-stream.js';
 import { BoundedMap } from './bounded-map.js';
 import { MigrationView } from './migration-view.js';
-import { RegistryView } from './registry-view.js';
 import { SamplesView } from './samples-view.js';
+import { Verdicts } from './verdicts.js';
 
-const record = (seq: number, subject: string, data: Uint8Array): StreamRecord => ({ seq, subject, data, json: false, atMs: seq });
+const record = (seq: number, subject: string, data: Uint8Array): StreamRecord => ({ seq, subject, data, atMs: seq });
 
-describe('the registry’s view', () => {
-  const registered = (seq: number): StreamRecord => record(seq, 'godwit.registry.application-registered.app', encodeEvent({ event: 'application-registered', spec: { application: 'app' as never, description: String(seq), goals: {} } }));
-  const verdict = (seq: number, eventSeq: number, accepted: boolean): StreamRecord =>
-    record(seq, `godwit.registry.verdict.${eventSeq}`, verdictCodec.encode({ eventSeq, event: 'application-registered', id: 'app', accepted, code: accepted ? '' : 'conflict', field: '', reason: accepted ? '' : 'no' }));
-  const description = (view: RegistryView): string | undefined => view.registry.applications.get('app' as never)?.description;
+describe('verdicts', () => {
+  const verdict = (eventSeq: number, id: string): RegistryVerdict => ({ eventSeq, event: 'device-removed', id, accepted: true, code: '', field: '', reason: '' });
 
-  it('gives an event effect only when its verdict says so, and the first verdict counts', () => {
-    const view = new RegistryView(() => undefined);
-    view.take(registered(1));
-    expect(description(view)).toBeUndefined();
-    view.take(verdict(2, 1, false));
-    view.take(verdict(3, 1, true));
-    expect(description(view)).toBeUndefined();
-    view.take(registered(4));
-    view.take(verdict(5, 4, true));
-    expect(description(view)).toBe('4');
+  it('are told to who waits and to who asks later, and give up in time', async () => {
+    const verdicts = new Verdicts();
+    const waiting = verdicts.of({ eventSeq: 1, event: 'device-removed', id: 'a' }, 1_000);
+    verdicts.take(verdict(1, 'a'));
+    expect(await waiting).toMatchObject({ accepted: true });
+    expect(await verdicts.of({ eventSeq: 1, event: 'device-removed', id: 'a' }, 1)).toMatchObject({ accepted: true });
+    await expect(verdicts.of({ eventSeq: 9, event: 'device-removed', id: 'a' }, 5)).rejects.toMatchObject({ code: 'timeout', effect: 'unknown' });
   });
 
-  it('tells a waiting registration once the fold has it, and gives up in time', async () => {
-    const view = new RegistryView(() => undefined);
-    view.take(registered(1));
-    const waiting = view.verdict(1, 1_000);
-    view.take(verdict(2, 1, true));
-    expect(await waiting).toMatchObject({ accepted: true });
-    expect(await view.verdict(1, 1)).toMatchObject({ accepted: true });
-    await expect(view.verdict(9, 5)).rejects.toMatchObject({ code: 'timeout', effect: 'unknown' });
+  it('on another event at the same place, of a stream that was made anew, are not taken for it', async () => {
+    const verdicts = new Verdicts();
+    verdicts.take(verdict(1, 'old'));
+    const waiting = verdicts.of({ eventSeq: 1, event: 'device-removed', id: 'new' }, 1_000);
+    verdicts.take(verdict(1, 'new'));
+    expect(await waiting).toMatchObject({ id: 'new' });
   });
 });
 
