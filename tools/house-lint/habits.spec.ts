@@ -23,6 +23,9 @@ describe('focused-specs', () => {
   it.each(["it.only('a', () => {});", "describe.skip('a', () => {});", "it.skip.each([1])('a', () => {});", "test.todo('a');", "import { it } from '@jest/globals';\nit.only('a', () => {});", "fit('a', () => {});"])('bites on %s', (text) => {
     expect(objections(focusedSpecs, { 'libs/x/src/x.spec.ts': text })).toHaveLength(1);
   });
+  it('lets a machine skip what it lacks the means for', () => {
+    expect(objections(focusedSpecs, { 'libs/x/src/x.spec.ts': "(lacking ? describe.skip : describe)('a', () => {});\ndeclare const lacking: boolean;\n" })).toEqual([]);
+  });
   it('has nothing against a list that skips', () => {
     expect(objections(focusedSpecs, { 'libs/x/src/x.spec.ts': "it('a .skip', () => { reader.skip(2); });\ndeclare const reader: { skip(n: number): void };\n" })).toEqual([]);
   });

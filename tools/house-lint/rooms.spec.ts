@@ -88,6 +88,12 @@ describe('declared-dependencies', () => {
     expect(graph({ devDependencies: [] })).toEqual(['libs/core/graph/package.json:0 devDependencies lack @godwit/testing']);
     expect(graph({ references: [] })).toEqual(['libs/core/graph/tsconfig.json:0 references lack libs/core/kernel']);
   });
+  it('counts a project inside the package as part of it', () => {
+    const inner = { 'libs/core/graph/threads/tsconfig.json': JSON.stringify({ include: ['*.ts'], references: [{ path: '../../kernel' }] }), 'libs/core/graph/threads/a.ts': "import '@godwit/kernel';\n" };
+    const own = (references: readonly string[]) => objections(declaredDependencies, inner, kernel, { folder: 'libs/core/graph', layer: 'core', dependencies: ['@godwit/kernel'], references });
+    expect(own(['libs/core/graph/threads'])).toEqual([]);
+    expect(own(['libs/core/kernel'])).toEqual([expect.stringContaining('only specs import'), expect.stringContaining('references name libs/core/kernel')]);
+  });
   it('names what is superfluous', () => {
     expect(graph({ dependencies: ['@godwit/kernel', '@godwit/testing'], devDependencies: [] })).toEqual([expect.stringContaining('belongs to devDependencies')]);
     expect(graph({ dependencies: ['@godwit/kernel', '@godwit/wire'] })).toEqual([expect.stringContaining('dependencies name @godwit/wire, which nothing imports')]);

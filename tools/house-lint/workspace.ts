@@ -126,11 +126,24 @@ function readPackage(root: string, folder: string): Package {
   };
 }
 
+/** A project inside the package's own folder, which its tsconfig refers to, counts as part of it. */
 function readTsconfig(root: string, folder: string): Tsconfig | undefined {
   const path = join(root, folder, 'tsconfig.json');
   if (!existsSync(path)) return undefined;
   const { extends: base, include = [], exclude = [], references = [] } = readJson(path) as { extends?: string; include?: string[]; exclude?: string[]; references?: { path: string }[] };
-  return { extends: base, include, exclude, references: references.map((one) => posix.join(folder, one.path)) };
+  const folders = references.map((one) => posix.join(folder, one.path));
+  const isOwn = (one: string): boolean => one.startsWith(`${folder}/`);
+  const parts = folders.filter(isOwn).flatMap((part) => {
+    const inner = readTsconfig(root, part);
+    const within = (globs: readonly string[]): string[] => globs.map((glob) => posix.join(posix.relative(folder, part), glob));
+    return inner === undefined ? [] : [{ include: within(inner.include), exclude: within(inner.exclude), references: inner.references }];
+  });
+  return {
+    extends: base,
+    include: [...include, ...parts.flatMap((part) => part.include)],
+    exclude: [...exclude, ...parts.flatMap((part) => part.exclude)],
+    references: [...new Set([...folders, ...parts.flatMap((part) => part.references)])].filter((one) => !isOwn(one)),
+  };
 }
 
 /** @throws an error that names the file when it is no JSON object. */

@@ -20,7 +20,7 @@ export function createProgram(terminal: Terminal, more: readonly Command[] = [])
   for (const command of more) program.addCommand(command);
   for (const add of [addRun, addLists, addMigrations, addDecisions, addForecast, addJournal]) add(program, terminal);
   program.addHelpText('after', '\nExit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 refused by policy, 5 timeout');
-  // Options are inherited by the commands only when they are made; these two go for all.
+  // Commands inherit settings only when they are made; these go for all, those of elsewhere too.
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) });
   }

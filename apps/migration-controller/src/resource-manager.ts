@@ -303,7 +303,7 @@ export class ResourceManager {
   async migrateByHand(request: MigrateRequest): Promise<MigrateReply> {
     const spec = this.parts.registry().threads.get(request.thread);
     if (!spec) return { code: 'not-found', reason: `thread ${request.thread} is not registered`, field: 'thread' };
-    const decision = explainManual(this.snapshot(), request.thread, request.target, this.limits, this.parts.ids);
+    const decision = explainManual(this.snapshot(), request, this.limits, this.parts.ids);
     if (isRefusal(decision)) return { code: decision.code, reason: decision.reason, ...(decision.field ? { field: decision.field } : {}) };
     if (decision.action !== 'migrate') return { code: 'conflict', reason: `thread ${spec.thread} has no owner yet; it is being placed`, field: 'thread' };
     await this.record(request.note ? { ...decision, reason: `${request.note}; ${decision.reason}` } : decision, false);

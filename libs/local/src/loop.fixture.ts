@@ -96,7 +96,7 @@ export class Loop implements AsyncDisposable {
   /** Moves by command, waits for the commit, and gives the new owner. */
   async move(thread: string, target: string): Promise<Stored<OwnRecord>> {
     const before = await this.own(thread);
-    const request = migrateRequestCodec.encode({ thread: thread as ThreadId, target: target as DeviceId, note: 'by a spec' });
+    const request = migrateRequestCodec.encode({ thread: thread as ThreadId, target: target as DeviceId, note: 'by a spec', force: true });
     await until(`move of ${thread} to ${target} accepted`, async () => {
       const reply = migrateReplyCodec.decode((await this.link.nc.request(SUBJECTS.migrate, request, { timeout: 10_000 })).data);
       if (isRefusal(reply)) throw new Error(reply.reason);

@@ -9,8 +9,9 @@ describe('a thread that is moved by command', () => {
 
   it('ends with the output of an unmoved run after ten moves in mid-recursion, bit for bit', async () => {
     const program = await loop.putC('wander');
-    const args = { args: ['wander', '150'] };
-    await loop.thread('moved', 'wasm', program, args);
+    const args = { args: ['wander', '1200'] };
+    await loop.thread('moved', 'wasm', program, { ...args, affinity: { avoidDevices: ['d-large'] } });
+    await loop.thread('unmoved', 'wasm', program, { ...args, affinity: { devices: ['d-large'] } });
     await until('the first output', async () => (await loop.outN('moved')) > 0);
     const epochs: number[] = [];
     for (let move = 0; move < 10; move++) {
@@ -24,7 +25,6 @@ describe('a thread that is moved by command', () => {
     }
     expect(new Set(epochs).size).toBe(10);
     await until('the moved run ends', async () => (await loop.own('moved')).record.reason === 'retired', 3 * MINUTES);
-    await loop.thread('unmoved', 'wasm', program, args);
     await until('the unmoved run ends', async () => (await loop.own('unmoved')).record.reason === 'retired', 3 * MINUTES);
     const [moved, unmoved] = [await loop.outputs('moved'), await loop.outputs('unmoved')];
     expectWhole(moved);

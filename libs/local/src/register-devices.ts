@@ -24,6 +24,10 @@ export async function registerDevices(options: { readonly natsUrl: string; reado
   const { devices, earlier, signal } = options;
   const verdicts = new Verdicts(signal);
   await using link = await connectNats({ url: options.natsUrl, name: 'godwit-local' });
+  // The broker ends soon after an abort; nothing here may wait for it to come back.
+  const cut = (): void => void link.nc.close();
+  signal.addEventListener('abort', cut, { once: true });
+  signal.throwIfAborted();
   const follower = await followRegistry({ nats: link.nc, log: createLog('local', 'silent'), onVerdict: (verdict) => verdicts.take(verdict) });
   try {
     const held = follower.registry.devices;
@@ -39,6 +43,7 @@ export async function registerDevices(options: { readonly natsUrl: string; reado
     }
     return { known: devices.length + gone.length - events.length, registered: events.length - gone.length, removed: gone.length };
   } finally {
+    signal.removeEventListener('abort', cut);
     await follower.stop();
   }
 }

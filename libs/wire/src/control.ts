@@ -64,8 +64,8 @@ export const migrationStatusCodec = messageCodec<MigrationStatus>('MigrationStat
   cause: longText, atMs: finite, plannedAtMs: finite, outcome: maybe(closedSet('OUTCOME', ['committed', 'rolled-back', 'failed-over'])), sizeBytes: maybe(whole),
   freezeMs: maybe(finite), digestSha256: maybe(sha256), newEpoch: maybe(positive), failureCode: maybe(shortText), failureReason: maybe(longText),
 }) as unknown as z.ZodType<MigrationStatus, unknown>);
-export interface MigrateRequest { readonly thread: ThreadId; readonly target: DeviceId; readonly note: string }
-export const migrateRequestCodec = messageCodec<MigrateRequest>('MigrateRequest', migrationV1.MigrateRequest, z.strictObject({ thread: id<ThreadId>(), target: id<DeviceId>(), note: longText.default('') }) as unknown as z.ZodType<MigrateRequest, unknown>);
+export interface MigrateRequest { readonly thread: ThreadId; readonly target: DeviceId; readonly note: string; readonly force?: boolean }
+export const migrateRequestCodec = messageCodec<MigrateRequest>('MigrateRequest', migrationV1.MigrateRequest, z.strictObject({ thread: id<ThreadId>(), target: id<DeviceId>(), note: longText.default(''), force: maybe(z.boolean()) }) as unknown as z.ZodType<MigrateRequest, unknown>);
 export interface MigrateReply { readonly migration?: string; readonly code?: string; readonly reason?: string; readonly field?: string }
 export const migrateReplyCodec = messageCodec<MigrateReply>('MigrateReply', migrationV1.MigrateReply, z.strictObject({ migration: maybe(shortText), code: maybe(shortText), reason: maybe(longText), field: maybe(shortText) }) as unknown as z.ZodType<MigrateReply, unknown>);
 

@@ -58,6 +58,13 @@ export interface RewriteLimits {
   readonly stackBytes: number;
   readonly tableEntries: number;
 }
+/** Parts of the rewriting that the bench leaves out, to tell what each costs. All are on for programs that run. */
+export interface RewriteParts {
+  readonly stripMining: boolean;
+  readonly canonicalNans: boolean;
+}
+const ALL_PARTS: RewriteParts = { stripMining: true, canonicalNans: true };
+
 export interface Rewritten {
   readonly bytes: Uint8Array;
   readonly description: ModuleDescription;
@@ -105,7 +112,7 @@ class ModuleRewriter {
   private readonly sites: string[] = [];
   private readonly changesTables: boolean;
 
-  constructor(private readonly module: Module, private readonly plan: PollPlan, private readonly limits: RewriteLimits) {
+  constructor(private readonly module: Module, private readonly plan: PollPlan, private readonly limits: RewriteLimits, private readonly parts: RewriteParts) {
     this.types = [...module.types];
     this.pollFunction = module.imports.length;
     this.changesTables = plan.surveys.some((s) => s.changesTables);
@@ -133,7 +140,9 @@ class ModuleRewriter {
       dropFlag: (kind, segment) => this.flags.get(`${kind} ${segment}`)!.global,
     };
     return this.module.functions.map((body, i) => rewriteBody(rewriting, {
-      body, index: i, pollOnEntry: this.plan.onEntry.has(i), loops: this.plan.loops[i]!, computesFloats: this.plan.surveys[i]!.computesFloats,
+      body, index: i, pollOnEntry: this.plan.onEntry.has(i),
+      loops: this.plan.loops[i]!.map((how) => (how === 'strip' && !this.parts.stripMining ? 'each' : how)),
+      computesFloats: this.parts.canonicalNans && this.plan.surveys[i]!.computesFloats,
     }));
   }
 
@@ -240,9 +249,9 @@ class ModuleRewriter {
 }
 
 /** Puts polls, accessors and canonical NaNs into a valid module. @throws UnacceptableModule naming what stands in the way. */
-export function rewriteModule(bytes: Uint8Array, limits: RewriteLimits): Rewritten {
+export function rewriteModule(bytes: Uint8Array, limits: RewriteLimits, parts = ALL_PARTS): Rewritten {
   const module = readModule(bytes, limits);
-  return new ModuleRewriter(module, placePolls(module), limits).run();
+  return new ModuleRewriter(module, placePolls(module), limits, parts).run();
 }
 
 /** Appends a custom section to a module. */

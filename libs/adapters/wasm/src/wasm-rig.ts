@@ -19,7 +19,8 @@ const sha256 = (...parts: readonly (Uint8Array | string)[]): Sha256 => {
   return hash.digest('hex') as Sha256;
 };
 /** The sources are part of the name: an edit of the instrumentation must not find what it made before. */
-const sourcesDigest = sha256(...readdirSync(SOURCES).filter((f) => /\.(ts|js)$/.test(f) && !f.includes('spec')).sort().map((f) => readFileSync(`${SOURCES}${f}`)));
+const INSTRUMENTATION = /^(abi|asyncify|binary|body|float-stack|module|opcodes|rewrite|survey|walk|wasi-signatures)\.(ts|js)$/;
+const sourcesDigest = sha256(...readdirSync(SOURCES).filter((f) => INSTRUMENTATION.test(f)).sort().map((f) => readFileSync(`${SOURCES}${f}`)));
 
 export async function migratableOf(bytes: Uint8Array, limits: ThreadLimits = RIG_LIMITS): Promise<Uint8Array> {
   const cached = `${CACHE}${sha256(bytes, JSON.stringify(limits), sourcesDigest)}.migratable.wasm`;

@@ -1,7 +1,6 @@
 /** A move that a person asks for: the same filters, the same figures. */
 import { refuse, type DeviceId, type IdSource, type Refusal, type ThreadId } from '@godwit/kernel';
 import { Board } from './board.js';
-import { peak } from './demand-path.js';
 import type { Decision } from './decision.js';
 import { evaluate, stayCandidate } from './evaluate.js';
 import type { PlanLimits } from './limits.js';
@@ -11,11 +10,12 @@ import type { ClusterSnapshot } from './snapshot.js';
 
 /** These restrain the planner, so that it does not move things about; a person who asks twice means it. */
 const PACE = ['cool-down', 'no-return', 'budget'] as const;
-/** A solver takes whatever it gets: where it alone uses up its source, no capacity can be asked of a target. */
-const INSATIABLE = [...PACE, 'predicted-capacity'] as const;
+/** With `force` the person also takes the risk of a target that is too small; a solver fills any. The reason tells the risk. */
+const FORCED = [...PACE, 'predicted-capacity'] as const;
 
 /** The decision that the move would be, or why it may not be. It needs no gain: the reason tells what is expected. */
-export function explainManual(snapshot: ClusterSnapshot, thread: ThreadId, target: DeviceId, limits: PlanLimits, ids: IdSource): Refusal | Decision {
+export function explainManual(snapshot: ClusterSnapshot, move: { readonly thread: ThreadId; readonly target: DeviceId; readonly force?: boolean }, limits: PlanLimits, ids: IdSource): Refusal | Decision {
+  const { thread, target } = move;
   const board = new Board(snapshot, limits);
   const state = board.threads.get(thread);
   if (state === undefined) return refuse('not-found', `thread ${thread} is not registered`, 'thread');
@@ -24,7 +24,7 @@ export function explainManual(snapshot: ClusterSnapshot, thread: ThreadId, targe
   if (state.view.moving) return refuse('conflict', `${thread} is being moved already`, 'thread');
   if (state.device === target) return refuse('refused-by-policy', `${thread} runs on ${target} already`, 'target');
   const source = state.device === undefined ? undefined : board.devices.get(state.device);
-  const result = evaluate(board, state, source, goal, { purpose: source === undefined ? 'place' : 'manual', capacityRatio: 1, forGoal: false, waived: source !== undefined && peak(state.full.median) > source.view.enforcedCores * limits.usedRatioThreshold ? INSATIABLE : PACE });
+  const result = evaluate(board, state, source, goal, { purpose: source === undefined ? 'place' : 'manual', capacityRatio: 1, forGoal: false, waived: move.force === true ? FORCED : PACE });
   if (result.kind === 'refused') return refuse(result.by.code, result.reason, result.by.name === 'pinned' ? 'thread' : 'target');
   const candidates = source === undefined ? [result.candidate] : [stayCandidate(source, goal.load.overload()), result.candidate];
   const reason = sentence(`asked for by a person: ${thread} to ${target}`, aboutTarget(board, result.request), aboutGain(result));

@@ -48,7 +48,7 @@ describe('place', () => {
 
 describe('explainManual', () => {
   const snapshot = cluster([device('d-a', 1), device('d-b', 1), device('d-full', 0.1)], [thread('t', 'd-a', path(0.3)), thread('t-new', undefined, path(0.1)), thread('t-moving', 'd-a', path(0.1), { moving: true })]);
-  const explain = (id: string, target: string, from: ClusterSnapshot = snapshot) => explainManual(deepFreeze(from), threadId(id), deviceId(target), LIMITS, ids());
+  const explain = (id: string, target: string, from: ClusterSnapshot = snapshot) => explainManual(deepFreeze(from), { thread: threadId(id), target: deviceId(target) }, LIMITS, ids());
   it('answers with the decision that it would be', () => {
     const answer = explain('t', 'd-b');
     expect(answer).toMatchObject({ action: 'migrate', trigger: 'manual', source: 'd-a', target: 'd-b' });
