@@ -63,9 +63,16 @@ const manager: ResourceManager = new ResourceManager(
   },
   { ...DEFAULT_PLAN_LIMITS, triggers: POLICIES[config.GODWIT_POLICY], coolDownMs: config.GODWIT_COOL_DOWN_MS }, config.GODWIT_HORIZON_MS,
 );
+const checkProgram = checkThread(programs, config.GODWIT_RUNNER_ENTRY);
 const specs = new Map<ThreadId, Parameters<ResourceManager['retire']>[0]>();
 const admission: Admission = new Admission({
-  nats, log, checkThread: checkThread(programs, config.GODWIT_RUNNER_ENTRY),
+  nats, log,
+  checkThread: async (spec) => {
+    const refusal = await checkProgram(spec);
+    // Whoever hears "accepted" may write inputs at once.
+    if (!refusal) await journal.ensureShard(spec.shard);
+    return refusal;
+  },
   onAccepted: (event) => {
     if (event.event === 'thread-registered') specs.set(event.spec.thread, event.spec);
     if (event.event !== 'thread-removed') return;

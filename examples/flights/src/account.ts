@@ -9,7 +9,7 @@ import type { BoardLine } from './board-line.js';
 import type { LiveState } from './live-state.js';
 import { THREADS, type Programs, type ThreadName } from './programs.js';
 import {
-  checkChain, demandSeconds, latencies, overloadSeconds, passedAtMs, type JournalOutput, type ReplayResult, type RunAccount, type ThreadRow, type ThreadSecond,
+  checkChain, demandSeconds, latencies, overloadSeconds, passedAtMs, together, type JournalOutput, type ReplayResult, type RunAccount, type ThreadRow, type ThreadSecond,
 } from './summary.js';
 import { runUnmoved, sha256 } from './unmoved-run.js';
 
@@ -84,22 +84,22 @@ export interface Observed {
 
 export function accountOf({ policy, flightsIn, state, rows }: Observed, records: Records, replays: Replays): RunAccount {
   const capacityOf = (device: string): number => state.devices.get(device)?.spec.cpuCores ?? Infinity;
-  const seconds = secondsOf(rows.get(LOADED) ?? [], records[LOADED]);
+  const secondsOf = (thread: ThreadName): ThreadSecond[] => demandSeconds(rows.get(thread) ?? []);
+  const seconds = secondsOf(LOADED);
+  const others = THREADS.filter((thread) => thread !== LOADED).map(secondsOf);
   const board = lastBoardLine(records.board.outputs);
   const decision = state.decisions.find(({ thread, action }) => thread === LOADED && action === 'migrate');
-  const source = decision?.source ?? firstDevice(seconds);
-  const passed = source === undefined ? undefined : passedAtMs(seconds, capacityOf(source));
+  const source = decision?.source ?? seconds[0]?.device;
+  const neighbours = others.filter((other) => other.find(({ atMs }) => atMs + 1_000 > (decision?.atMs ?? 0))?.device === source);
+  const passed = source === undefined ? undefined : passedAtMs(together([seconds, ...neighbours]), capacityOf(source));
   return {
     policy, goalMs: GOAL_MS, flightsIn, flightsCounted: board?.flights ?? 0, flightsMissing: board?.missing ?? 0, flightsRepeated: board?.repeated ?? 0,
     threads: THREADS.map((thread) => ({ thread, chain: checkChain(records[thread].outputs, sha256), replay: replays[thread], latencies: latencies(records[thread].outputs, GOAL_MS) })),
-    loaded: LOADED, overloadSeconds: overloadSeconds(seconds, capacityOf), peakCores: peakOf(seconds), migrations: state.migrations,
+    loaded: LOADED, overloadSeconds: overloadSeconds(seconds, others, capacityOf), peakCores: peakOf(seconds), migrations: state.migrations,
     ...(decision ? { decidedAtMs: decision.atMs } : {}), ...(source === undefined ? {} : { source, sourceCores: capacityOf(source) }), ...(passed === undefined ? {} : { passedAtMs: passed }),
   };
 }
 
-/** The journal says when the thread had served a record: when its output was appended. */
-const secondsOf = (rows: readonly ThreadRow[], { outputs }: ThreadRecords): ThreadSecond[] => demandSeconds(rows, outputs.map(({ atMs }) => atMs));
-const firstDevice = (seconds: readonly ThreadSecond[]): string | undefined => seconds[0]?.device;
 const peakOf = (seconds: readonly ThreadSecond[]): number => seconds.reduce((most, { demandCores }, i) => Math.max(most, (demandCores + (seconds[i + 1]?.demandCores ?? demandCores)) / 2), 0);
 
 function lastBoardLine(outputs: readonly JournalOutput[]): BoardLine | undefined {

@@ -12,6 +12,10 @@ export const GOAL_MS: DurationMs = 500;
 const CHECKPOINT_MS: DurationMs = 3_000;
 const MIB = 1024 * 1024;
 const SEED = 1;
+/**
+ * A day is 75 s long here, so a thread that has moved need not rest for the half minute that is right for real days.
+ */
+export const SERVICE_ENV = { 'migration-controller': { GODWIT_COOL_DOWN_MS: '8000' } } as const;
 
 interface Wanted {
   readonly runtime: 'wasm' | 'task';
@@ -20,13 +24,15 @@ interface Wanted {
   /** First guess of its demand, until it has a history, cores. */
   readonly expectedCores: number;
   readonly nearThreads: readonly ThreadName[];
+  readonly apartFromThreads: readonly ThreadName[];
 }
 const TASK_LIMITS: ThreadLimits = { memoryBytes: 2 * MIB, stackBytes: 64 * 1024, tableEntries: 64, safepointMs: 1_000 };
 const WANTED: Readonly<Record<ThreadName, Wanted>> = {
-  intake: { runtime: 'task', subscribes: [], limits: TASK_LIMITS, expectedCores: 0.02, nearThreads: [] },
-  network: { runtime: 'wasm', subscribes: ['intake'], limits: { ...TASK_LIMITS, memoryBytes: 4 * MIB }, expectedCores: 0.05, nearThreads: ['intake'] },
-  board: { runtime: 'task', subscribes: ['network'], limits: TASK_LIMITS, expectedCores: 0.02, nearThreads: ['intake'] },
-  delays: { runtime: 'task', subscribes: ['intake'], limits: TASK_LIMITS, expectedCores: 0.02, nearThreads: ['intake'] },
+  intake: { runtime: 'task', subscribes: [], limits: TASK_LIMITS, expectedCores: 0.02, nearThreads: [], apartFromThreads: [] },
+  network: { runtime: 'wasm', subscribes: ['intake'], limits: { ...TASK_LIMITS, memoryBytes: 4 * MIB }, expectedCores: 0.05, nearThreads: ['intake'], apartFromThreads: [] },
+  board: { runtime: 'task', subscribes: ['network'], limits: TASK_LIMITS, expectedCores: 0.02, nearThreads: ['intake'], apartFromThreads: [] },
+  // A statistic for later: it must never take CPU from the search.
+  delays: { runtime: 'task', subscribes: ['intake'], limits: TASK_LIMITS, expectedCores: 0.02, nearThreads: [], apartFromThreads: ['network'] },
 };
 /** A thread comes behind those whose outputs it consumes: the order of ending them. */
 export const subscriptionsOf = (thread: ThreadName): readonly ThreadId[] => WANTED[thread].subscribes.map(threadId);
@@ -39,10 +45,10 @@ export const applicationJson = (): NewApplication => ({
 
 /** As `POST /v1/threads` takes it. @param assumptions how many searches `network` makes for each flight. */
 export function threadJson(thread: ThreadName, programSha256: string, assumptions: number): NewThread {
-  const { runtime, subscribes, limits, expectedCores, nearThreads } = WANTED[thread];
+  const { runtime, subscribes, limits, expectedCores, nearThreads, apartFromThreads } = WANTED[thread];
   return {
     thread, application: APPLICATION, runtime, programSha256, args: argsOf(thread, assumptions), seed: SEED, subscribes, deterministic: true,
-    checkpointMs: CHECKPOINT_MS, limits: { ...limits, cpuCores: 1 }, expectedCores, affinity: { nearThreads },
+    checkpointMs: CHECKPOINT_MS, limits: { ...limits, cpuCores: 1 }, expectedCores, affinity: { nearThreads, apartFromThreads },
   };
 }
 

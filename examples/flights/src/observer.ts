@@ -58,10 +58,11 @@ export class Observer {
     if (this.keepRows) {
       for (const { thread, metric, values } of batch.columns) {
         if (thread === '' || metric !== 'cpu.cores') continue;
-        const backlog = batch.columns.find((column) => column.thread === thread && column.metric === 'input.backlog_records')?.values ?? [];
+        const beside = (name: string): readonly number[] => batch.columns.find((column) => column.thread === thread && column.metric === name)?.values ?? [];
+        const [backlog, consumed] = [beside('input.backlog_records'), beside('input.consumed_per_second')];
         const rows = this.rows.get(thread) ?? [];
         values.forEach((cpuCores, i) => {
-          if (Number.isFinite(cpuCores)) rows.push({ atMs: batch.atMs[i]!, device: batch.device, cpuCores, backlogRecords: backlog[i] ?? 0 });
+          if (Number.isFinite(cpuCores)) rows.push({ atMs: batch.atMs[i]!, device: batch.device, cpuCores, backlogRecords: backlog[i] ?? 0, consumedPerSecond: consumed[i] ?? 0 });
         });
         this.rows.set(thread, rows);
       }

@@ -1,6 +1,7 @@
 /** `npm start -- --once`: the same recorded day twice on fresh data, without moves and with them, and what came of it. */
 import type { DurationMs } from '@godwit/kernel';
 import type { Policy } from '@godwit/local';
+import { SERVICE_ENV } from './application.js';
 import { accountOf, readRecords, replay, whenExited, type Observed, type Records, type Replays } from './account.js';
 import type { Calibration } from './calibrate.js';
 import type { Day } from './day.js';
@@ -45,7 +46,7 @@ export async function runOnce(options: OnceOptions): Promise<boolean> {
 async function runDay(policy: Policy, options: OnceOptions): Promise<Run> {
   const { day, programs, calibration, horizonMs, say, signal } = options;
   const session = await openSession({
-    local: { once: true, policy, horizonMs }, programs, assumptions: calibration.assumptions, title: `policy ${policy}`, keepRows: true, say, signal,
+    local: { once: true, policy, horizonMs, env: SERVICE_ENV }, programs, assumptions: calibration.assumptions, title: `policy ${policy}`, keepRows: true, say, signal,
   });
   const stopTelling = tellChanges(session, say);
   try {

@@ -25,7 +25,7 @@ function comparison(off: RunAccount, on: RunAccount): string[] {
       both(`latency of ${off.loaded}, longest`, (run) => msText(loaded(run).latencies.max)),
       both('from the outside to the board, p99', (run) => msText(board(run).latencies.p99)),
       both('late seconds (an output later than the goal)', (run) => String(loaded(run).latencies.lateSeconds)),
-      both(`overload seconds (${off.loaded} alone needs more than its device has)`, (run) => String(run.overloadSeconds)),
+      both(`overload seconds (more demand than capacity on the device of ${off.loaded})`, (run) => String(run.overloadSeconds)),
       both(`highest demand of ${off.loaded} over 2 s, cores`, (run) => run.peakCores.toFixed(2)),
       both('flights in = flights on the board', (run) => `${run.flightsIn} = ${run.flightsCounted}`),
       both('outputs in the journal, in the unmoved replay', (run) => `${outputs(run, 'chain')}, ${outputs(run, 'replay')}`),
@@ -45,7 +45,7 @@ function moves({ migrations }: RunAccount): string[] {
 function lead(on: RunAccount): string {
   const ms = leadMs(on);
   if (ms === undefined || on.source === undefined) return 'lead time: none, see below';
-  return `lead time: the decision came ${(ms / 1_000).toFixed(1)} s before the measured demand of ${on.loaded} passed the ${on.sourceCores} cores of ${on.source}`;
+  return `lead time: the decision came ${(ms / 1_000).toFixed(1)} s before the measured demand of the threads that ${on.source} then had passed its ${on.sourceCores} cores`;
 }
 
 /** @returns the lines, and whether every promise was kept. */

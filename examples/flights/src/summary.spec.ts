@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { CHAIN_START, chainOutput } from '@godwit/snapshot';
 import type { MigrationLive } from './live-state.js';
 import { report } from './report.js';
-import { checkChain, demandSeconds, latencies, leadMs, overloadSeconds, passedAtMs, promises, quantile, type JournalOutput, type RunAccount, type ThreadRow } from './summary.js';
+import { checkChain, demandSeconds, latencies, leadMs, overloadSeconds, passedAtMs, promises, quantile, together, type JournalOutput, type RunAccount, type ThreadRow } from './summary.js';
 import { sha256 } from './unmoved-run.js';
 
 function outputs(count: number, lateMs: (n: number) => number = () => 40): JournalOutput[] {
@@ -47,31 +47,43 @@ describe('latency', () => {
 });
 
 /** Ten rows a second, five records a second served. */
-function load(seconds: readonly { readonly device?: string; readonly cpu: number; readonly backlog?: number }[]): { rows: ThreadRow[]; served: number[] } {
-  const rows = seconds.flatMap(({ device = 'd-small', cpu, backlog = 0 }, s) => Array.from({ length: 10 }, (_, i) => ({ atMs: s * 1_000 + i * 100, device, cpuCores: cpu, backlogRecords: backlog })));
-  return { rows, served: seconds.flatMap((_, s) => Array.from({ length: 5 }, (__, i) => s * 1_000 + i * 200)) };
+function load(seconds: readonly { readonly device?: string; readonly cpu: number; readonly backlog?: number }[]): ThreadRow[] {
+  return seconds.flatMap(({ device = 'd-small', cpu, backlog = 0 }, s) => Array.from({ length: 10 }, (_, i) => ({ atMs: s * 1_000 + i * 100, device, cpuCores: cpu, backlogRecords: backlog, consumedPerSecond: 5 })));
 }
 
 describe('demand', () => {
   it('is the CPU used when nothing piles up', () => {
-    const { rows, served } = load([{ cpu: 0.1 }, { cpu: 0.2 }]);
-    expect(demandSeconds(rows, served).map(({ demandCores }) => demandCores)).toEqual([expect.closeTo(0.1), expect.closeTo(0.2)]);
+    const rows = load([{ cpu: 0.1 }, { cpu: 0.2 }]);
+    expect(demandSeconds(rows).map(({ demandCores }) => demandCores)).toEqual([expect.closeTo(0.1), expect.closeTo(0.2)]);
   });
   it('counts what piles up on a device that is full, at the price of a record', () => {
-    const { rows, served } = load([{ cpu: 0.3 }, { cpu: 0.3, backlog: 2 }, { cpu: 0.3, backlog: 1 }]);
+    const rows = load([{ cpu: 0.3 }, { cpu: 0.3, backlog: 2 }, { cpu: 0.3, backlog: 1 }]);
     // A record takes 0.3 / 5 core-seconds; two more of them waited at the end of the second than before.
-    expect(demandSeconds(rows, served).map(({ demandCores }) => demandCores)).toEqual([expect.closeTo(0.3), expect.closeTo(0.42), expect.closeTo(0.3)]);
+    expect(demandSeconds(rows).map(({ demandCores }) => demandCores)).toEqual([expect.closeTo(0.3), expect.closeTo(0.42), expect.closeTo(0.3)]);
   });
   it('passes a capacity when it stays above it, not in one burst', () => {
-    const { rows, served } = load([{ cpu: 0.1 }, { cpu: 0.35 }, { cpu: 0.1 }, { cpu: 0.32 }, { cpu: 0.33 }]);
-    const seconds = demandSeconds(rows, served);
+    const rows = load([{ cpu: 0.1 }, { cpu: 0.35 }, { cpu: 0.1 }, { cpu: 0.32 }, { cpu: 0.33 }]);
+    const seconds = demandSeconds(rows);
     expect(passedAtMs(seconds, 0.3)).toBe(3_000);
     expect(passedAtMs(seconds, 0.5)).toBeUndefined();
-    expect(overloadSeconds(seconds, () => 0.3)).toBe(3);
+    expect(overloadSeconds(seconds, [], () => 0.3)).toBe(3);
   });
   it('is held against the device that owned the thread in that second', () => {
-    const { rows, served } = load([{ cpu: 0.35 }, { cpu: 0.35, device: 'd-large' }]);
-    expect(overloadSeconds(demandSeconds(rows, served), (device) => (device === 'd-large' ? 0.5 : 0.3))).toBe(1);
+    const rows = load([{ cpu: 0.35 }, { cpu: 0.35, device: 'd-large' }]);
+    expect(overloadSeconds(demandSeconds(rows), [], (device) => (device === 'd-large' ? 0.5 : 0.3))).toBe(1);
+  });
+});
+
+describe('demand of several threads', () => {
+  const seconds = (device: string, ...cores: number[]): { atMs: number; device: string; demandCores: number }[] => cores.map((demandCores, s) => ({ atMs: s * 1_000, device, demandCores }));
+  it('is added up second by second, wherever they are', () => {
+    expect(together([seconds('d-small', 0.1, 0.2), seconds('d-large', 0.05, 0.06)]).map(({ demandCores }) => demandCores)).toEqual([expect.closeTo(0.15), expect.closeTo(0.26)]);
+    expect(together([])).toEqual([]);
+  });
+  it('overloads a device only where they share it', () => {
+    const network = seconds('d-small', 0.28, 0.28);
+    expect(overloadSeconds(network, [seconds('d-small', 0.05, 0.01)], () => 0.3)).toBe(1);
+    expect(overloadSeconds(network, [seconds('d-large', 0.05, 0.05)], () => 0.3)).toBe(0);
   });
 });
 

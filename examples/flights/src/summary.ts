@@ -68,29 +68,28 @@ export interface ThreadRow {
   readonly device: string;
   readonly cpuCores: number;
   readonly backlogRecords: number;
+  readonly consumedPerSecond: number;
 }
 
 /**
  * Demand second by second: CPU used plus growth of the backlog times the CPU that a record takes. The price of a record
  * is that of this run (CPU over records in a sliding window), so nothing is assumed about it.
- * @param consumed journal time of each record that the thread served, rising.
  */
-export function demandSeconds(rows: readonly ThreadRow[], consumed: readonly InstantMs[]): ThreadSecond[] {
+export function demandSeconds(rows: readonly ThreadRow[]): ThreadSecond[] {
   const bySecond = new Map<number, ThreadRow[]>();
   for (const row of rows) {
     const second = Math.floor(row.atMs / 1_000);
     bySecond.set(second, [...(bySecond.get(second) ?? []), row]);
   }
   const seconds = [...bySecond].sort(([a], [b]) => a - b);
-  const servedIn = new Map<number, number>();
-  for (const atMs of consumed) servedIn.set(Math.floor(atMs / 1_000), (servedIn.get(Math.floor(atMs / 1_000)) ?? 0) + 1);
   const result: ThreadSecond[] = [];
   let before: number | undefined;
   const recent: { cpu: number; served: number }[] = [];
   for (const [second, inside] of seconds) {
     const last = inside.at(-1)!;
-    const cpu = inside.reduce((sum, { cpuCores }) => sum + cpuCores, 0) / inside.length;
-    recent.push({ cpu, served: servedIn.get(second) ?? 0 });
+    const mean = (of: (row: ThreadRow) => number): number => inside.reduce((sum, row) => sum + of(row), 0) / inside.length;
+    const cpu = mean(({ cpuCores }) => cpuCores);
+    recent.push({ cpu, served: mean(({ consumedPerSecond }) => consumedPerSecond) });
     if (recent.length > PRICE_SECONDS) recent.shift();
     const served = recent.reduce((sum, step) => sum + step.served, 0);
     const perRecord = served === 0 ? 0 : recent.reduce((sum, step) => sum + step.cpu, 0) / served;
@@ -103,9 +102,19 @@ export function demandSeconds(rows: readonly ThreadRow[], consumed: readonly Ins
 }
 const PRICE_SECONDS = 5;
 
-/** Seconds in which the thread alone needed more than the device that owned it has. */
-export const overloadSeconds = (seconds: readonly ThreadSecond[], capacityOf: (device: string) => number): number =>
-  seconds.filter(({ device, demandCores }) => demandCores > capacityOf(device)).length;
+/** Second by second what several threads need together, wherever each of them was; the device is that of the first. */
+export function together([first = [], ...others]: readonly (readonly ThreadSecond[])[]): ThreadSecond[] {
+  const rest = others.map((seconds) => new Map(seconds.map((second) => [second.atMs, second.demandCores])));
+  return first.map((second) => ({ ...second, demandCores: rest.reduce((sum, demands) => sum + (demands.get(second.atMs) ?? 0), second.demandCores) }));
+}
+
+/** Seconds in which the device that owned the thread had more to do for its threads than it can. */
+export function overloadSeconds(thread: readonly ThreadSecond[], others: readonly (readonly ThreadSecond[])[], capacityOf: (device: string) => number): number {
+  const onDevice = new Map<string, number>();
+  const key = ({ atMs, device }: ThreadSecond): string => `${atMs} ${device}`;
+  for (const second of [thread, ...others].flat()) onDevice.set(key(second), (onDevice.get(key(second)) ?? 0) + second.demandCores);
+  return thread.filter((second) => onDevice.get(key(second))! > capacityOf(second.device)).length;
+}
 
 /** When demand first passed `capacityCores` and stayed there on average for two seconds; a burst that a queue takes is none. */
 export function passedAtMs(seconds: readonly ThreadSecond[], capacityCores: number): InstantMs | undefined {
@@ -139,7 +148,7 @@ export interface RunAccount {
   /** Highest demand of the loaded thread over two seconds, cores. */
   readonly peakCores: number;
   readonly migrations: readonly MigrationLive[];
-  /** The first decision to move the loaded thread, and when its demand passed what its source has. */
+  /** The first decision to move the loaded thread, and when what its source had to carry then passed what it has. */
   readonly decidedAtMs?: InstantMs;
   readonly sourceCores?: number;
   readonly source?: string;
@@ -155,7 +164,7 @@ export interface Verdict {
 const ms = (value: number): string => `${Math.round(value)} ms`;
 const loadedOf = (run: RunAccount): ThreadAccount | undefined => run.threads.find(({ thread }) => thread === run.loaded);
 
-/** Time from the decision to the moment when demand really passed the source's capacity, ms; negative when it came too late. */
+/** Time from the decision to the moment when the measured demand of the threads that the source then had passed its capacity, ms; negative when it came too late. */
 export const leadMs = ({ decidedAtMs, passedAtMs: passed }: RunAccount): DurationMs | undefined => (decidedAtMs === undefined || passed === undefined ? undefined : passed - decidedAtMs);
 
 export function promises(off: RunAccount, on: RunAccount): Verdict[] {
@@ -173,8 +182,8 @@ export function promises(off: RunAccount, on: RunAccount): Verdict[] {
 
 function leadText({ source, sourceCores, decidedAtMs }: RunAccount, lead: DurationMs | undefined): string {
   if (decidedAtMs === undefined) return 'nobody decided to move it';
-  if (lead === undefined) return `its demand never passed the ${sourceCores ?? 0} cores of ${source ?? 'its source'}`;
-  return `decided ${(Math.abs(lead) / 1_000).toFixed(1)} s ${lead > 0 ? 'before' : 'after'} its demand passed the ${sourceCores ?? 0} cores of ${source ?? 'its source'}`;
+  if (lead === undefined) return `the demand on ${source ?? 'its source'} would never have passed its ${sourceCores ?? 0} cores`;
+  return `decided ${(Math.abs(lead) / 1_000).toFixed(1)} s ${lead > 0 ? 'before' : 'after'} the demand that ${source ?? 'its source'} would have had passed its ${sourceCores ?? 0} cores`;
 }
 
 function accountPromises(run: RunAccount): Verdict[] {

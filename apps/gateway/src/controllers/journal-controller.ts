@@ -1,7 +1,7 @@
 /** The only doors for inputs from outside and outputs to outside. */
 import { Body, Controller, Get, Headers, Inject, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiHeader, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply } from '../http/fastify.js';
 import { type z } from 'zod';
 import { requestId, type RequestId, type ThreadId } from '@godwit/kernel';
 import type { Journal } from '@godwit/journal';

@@ -1,7 +1,7 @@
 import { Body, Controller, Get, Headers, Inject, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBody, ApiHeader, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { NatsConnection } from '@nats-io/transport-node';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply } from '../http/fastify.js';
 import { type z } from 'zod';
 import { isCode, refuse, type MigrationId } from '@godwit/kernel';
 import { call } from '@godwit/shell';

@@ -4,7 +4,7 @@
  */
 import { refuse, type DurationMs } from '@godwit/kernel';
 import { Injectable } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply } from './fastify.js';
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { problemOfError } from './problem.js';

@@ -1,5 +1,5 @@
 import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from './fastify.js';
 import type { Log } from '@godwit/shell';
 import { problemOfError } from './problem.js';
 import { answer } from './server.js';

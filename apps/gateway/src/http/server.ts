@@ -1,7 +1,7 @@
 /** The HTTP server below Nest: limits, bodies, access, and problem details for what never reaches a route. */
 import { refuse } from '@godwit/kernel';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from './fastify.js';
 import type { Socket } from 'node:net';
 import { accessCheck, JSON_TYPE, mediaType, type RouteAccess, type Tokens } from './access.js';
 import { problemOf, problemOfError, PROBLEM_TYPE, type Problem } from './problem.js';
