@@ -14,7 +14,7 @@ type Reply = { readonly status?: number; readonly body?: unknown; readonly event
 const page = (items: readonly unknown[]): Reply => ({ body: { items, next: null } });
 const problem = (status: number, code: string, detail: string): Reply => ({ status, body: { type: 't', title: 't', status, detail, code, remedy: 'Do otherwise.' } });
 const OWNER = { device: 'd1', epoch: 3, reason: 'committed', sinceMs: 1_000, checkpoint: 1, note: '' };
-const THREAD = { thread: 'counter', application: 'demo', shard: 'demo', state: 'running', owner: OWNER, migration: null, samples: { atMs: 1, device: 'd1', values: { 'cpu.cores': 0.4567, 'memory.bytes': 3_145_728 } }, forecasts: [] };
+const THREAD = { thread: 'counter', application: 'demo', shard: 'demo', state: 'running', fault: null, owner: OWNER, migration: null, samples: { atMs: 1, device: 'd1', values: { 'cpu.cores': 0.4567, 'memory.bytes': 3_145_728 } }, forecasts: [] };
 const status = (phase: string, atMs: number, extra: object = {}): object => ({ migration: 'm-1', thread: 'counter', source: 'd1', target: 'd2', phase, epoch: 3, cause: 'manual', atMs, plannedAtMs: 0, ...extra });
 
 describe('the command line', () => {
@@ -125,7 +125,7 @@ describe('the command line', () => {
 
   it('shows the phases of a migration as they pass', async () => {
     routes['POST /v1/migrations'] = { status: 202, body: { migration: 'm-1' } };
-    routes['GET /v1/migrations/stream'] = { events: [{ ...status('planned', 0), migration: 'm-0' }, status('planned', 0), status('reserved', 120), status('frozen', 900, { sizeBytes: 2 ** 21 }), status('retired', 1_500, { outcome: 'committed', freezeMs: 31 })] };
+    routes['GET /v1/migrations/stream'] = { events: [{ ...status('planned', 0), migration: 'm-0' }, status('planned', 0), status('reserved', 120), status('reserved', 130), status('frozen', 900, { sizeBytes: 2 ** 21 }), status('retired', 1_500, { outcome: 'committed', freezeMs: 31 })] };
     const { code, out } = await godwit('migrate', 'counter', 'd2', '--wait');
     expect(out.split('\n')).toEqual(['m-1: counter → d2', '      0 ms  planned', '    120 ms  reserved', '    900 ms  frozen  2 MiB', '     1.5 s  retired  frozen for 31 ms', '']);
     expect(code).toBe(0);
@@ -169,6 +169,12 @@ describe('the command line', () => {
     expect((await godwit('outputs', 'counter', '--limit', '2')).out).toBe('one\ntwo\n');
     routes['GET /v1/threads/counter/outputs/stream'] = { events: [output(1, 'a'), output(2, 'b', { code: 0 })] };
     expect((await godwit('outputs', 'counter', '--follow', '--after', '0')).out).toBe('a\nb\n');
+  });
+
+  it('ends following when the thread’s program has failed', async () => {
+    routes['GET /v1/threads/counter/outputs/stream'] = { events: [{ n: 1, messages: [{ kind: '', payload: 'YQ==' }] }] };
+    routes['GET /v1/threads/counter'] = { body: { ...THREAD, state: 'faulted', fault: { code: 'thread-fault', reason: 'trap: unreachable', atMs: 1 } } };
+    expect(await godwit('outputs', 'counter', '--follow')).toEqual({ code: 1, out: 'a\n', err: 'godwit: counter failed: trap: unreachable\n        `godwit why counter` tells more.\n' });
   });
 
   it('gives input from the command line or from stdin', async () => {

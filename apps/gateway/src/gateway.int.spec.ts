@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { deviceId, threadId } from '@godwit/kernel';
-import { decisionRecordCodec, encodeSamples, forecastCodec, migrationStatusCodec, SUBJECTS, type MigrationStatus } from '@godwit/wire';
+import { decisionRecordCodec, encodeSamples, forecastCodec, migrationStatusCodec, SUBJECTS, threadEventCodec, type MigrationStatus } from '@godwit/wire';
 import { jetstream } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
 import { device, events, produce, PROGRAM, startTestGateway, thread, until, type TestGateway } from './gateway.fixture.js';
@@ -37,7 +37,7 @@ describe('the gateway', () => {
   it('shows a thread in the mapping in which it is registered, and takes that again', async () => {
     const { body } = await g.ask('GET', '/v1/threads/t1');
     expect(body).toMatchObject({ thread: 't1', programSha256: PROGRAM, shard: 'app', state: 'waiting', owner: null });
-    const { state: _s, owner: _o, migration: _m, samples: _p, forecasts: _f, ...spec } = body;
+    const { state: _s, fault: _t, owner: _o, migration: _m, samples: _p, forecasts: _f, ...spec } = body;
     expect((await g.ask('POST', '/v1/threads', spec)).status).toBe(201);
   });
 
@@ -122,6 +122,20 @@ describe('the gateway', () => {
     expect((await g.ask('GET', '/v1/threads/t1')).body.samples).toEqual({ atMs: 1_000, device: 'd1', values: { 'cpu.cores': 0.2 } });
     expect((await g.ask('GET', '/v1/forecasts/devices/d1')).body.items[0]).toMatchObject({ values: [0.6, 0.7], levels: [0.5] });
     expect((await g.ask('GET', '/v1/forecasts/threads/t1')).body).toEqual({ items: [] });
+  });
+
+  it('shows that a thread’s program failed, and no longer once another device owns it', async () => {
+    await g.ask('POST', '/v1/threads', thread('t-fault'));
+    await produce(g.journal, 'app', 't-fault', ['one']);
+    const failed = { device: deviceId('d1'), thread: threadId('t-fault'), epoch: 1, kind: 'faulted', code: 'thread-fault', reason: 'trap: unreachable', atMs: 7 } as const;
+    g.link.nc.publish(SUBJECTS.threadEvent(deviceId('d1')), threadEventCodec.encode(failed));
+    g.link.nc.publish(SUBJECTS.threadEvent(deviceId('d1')), threadEventCodec.encode({ ...failed, thread: threadId('t1'), device: deviceId('d2') }));
+    await until('the fault is shown', 5_000, async () => (await g.ask('GET', '/v1/threads/t-fault')).body.state === 'faulted');
+    expect((await g.ask('GET', '/v1/threads/t-fault')).body.fault).toEqual({ code: 'thread-fault', reason: 'trap: unreachable', atMs: 7 });
+    expect((await g.ask('GET', '/v1/threads/t1')).body.fault).toBeNull();
+    const own = (await g.journal.newestOwn({ shard: 'app' as never, thread: threadId('t-fault') }))!;
+    await g.journal.appendOwn({ shard: 'app' as never, thread: threadId('t-fault') }, own.seq, { epoch: 2, device: deviceId('d1'), reason: 're-granted', checkpoint: 0, note: '' });
+    await until('it runs again', 5_000, async () => (await g.ask('GET', '/v1/threads/t-fault')).body.state === 'running');
   });
 
   it('passes requests to migrate on, with the controller’s answer', async () => {

@@ -35,6 +35,7 @@ import { DecisionView } from './views/decision-view.js';
 import { ForecastView } from './views/forecast-view.js';
 import { MigrationView } from './views/migration-view.js';
 import { SamplesView } from './views/samples-view.js';
+import { ThreadEventsView } from './views/thread-events-view.js';
 import { Verdicts } from './views/verdicts.js';
 
 export interface GatewayOptions {
@@ -70,7 +71,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const registry = await followRegistry({ nats: link.nc, log, onVerdict: (verdict) => verdicts.take(verdict) });
   const views: Views = {
     registry, verdicts,
-    samples: new SamplesView(), forecasts: new ForecastView(), migrations: new MigrationView(), decisions: new DecisionView(),
+    samples: new SamplesView(), forecasts: new ForecastView(), events: new ThreadEventsView(), migrations: new MigrationView(), decisions: new DecisionView(),
   };
   const follow = (stream: string, filters: readonly string[], take: Parameters<typeof followStream>[2]['take']): Followed => followStream(link, log, { stream, filters, take });
   const followed = [
@@ -112,11 +113,12 @@ interface Views {
   readonly verdicts: Verdicts;
   readonly samples: SamplesView;
   readonly forecasts: ForecastView;
+  readonly events: ThreadEventsView;
   readonly migrations: MigrationView;
   readonly decisions: DecisionView;
 }
 
-/** Samples and forecasts: core NATS, newest value only. */
+/** Samples, forecasts and faults: core NATS, newest value only. */
 function listen({ link, log }: GatewayOptions, views: Views): () => void {
   const subscribe = (subject: string, take: (subject: string, bytes: Uint8Array) => Refusal | undefined): (() => void) => {
     const subscription = link.nc.subscribe(subject, {
@@ -130,6 +132,7 @@ function listen({ link, log }: GatewayOptions, views: Views): () => void {
   };
   const stops = [
     subscribe(SUBJECTS.metrics('*'), (subject, bytes) => views.samples.take(subject.split('.')[2] ?? '', bytes)),
+    subscribe(SUBJECTS.threadEvent('*'), (subject, bytes) => views.events.take(subject.split('.')[2] ?? '', bytes)),
     subscribe('godwit.forecast.*.*', (subject, bytes) => views.forecasts.take(subject, bytes)),
   ];
   return () => { for (const stop of stops) stop(); };
@@ -158,7 +161,7 @@ async function serveHttp(options: GatewayOptions, views: Views, told: Told, stre
     controllers: [ProgramsController, RegistrationsController, ObjectsController, JournalController, MigrationsController, DecisionsController, GraphController],
     providers: [
       value(CONNECTION, link.nc), value(JOURNAL, journal), value(PROGRAMS, options.programs), value(Told, told), value(EventStreams, streams),
-      value(Objects, new Objects(views.registry, owners, views.migrations, views.samples, views.forecasts)), value(Outputs, new Outputs(journal, told)),
+      value(Objects, new Objects(views.registry, owners, views.migrations, views.samples, views.forecasts, views.events)), value(Outputs, new Outputs(journal, told)),
       value(Registrar, new Registrar(link, views.verdicts, options.verdictMs)),
       value(MigrationView, views.migrations), value(DecisionView, views.decisions), value(ForecastView, views.forecasts),
     ],

@@ -6,6 +6,8 @@ import { STREAMS } from '@godwit/wire';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { device, startTestGateway, thread, type Answer, type TestGateway } from './gateway.fixture.js';
 
+/** Hundreds of requests on a machine that runs other suites beside. */
+const FUZZ_LIMIT_MS = 120_000;
 const WASM = { 'content-type': 'application/wasm' };
 const deep = (depth: number): string => `${'['.repeat(depth)}${']'.repeat(depth)}`;
 const withText = (extra: string): string => `{"device":"d9","cpuCores":1,"memoryBytes":1073741824,${extra}}`;
@@ -121,7 +123,7 @@ describe('bad input', () => {
     expect(raw).toMatch(/^HTTP\/1.1 403 /);
   });
 
-  it('no body makes a route fail: 300 of anything on every route that takes one, never a 5xx', async () => {
+  it('no body makes a route fail: 200 of anything on every route that takes one, never a 5xx', async () => {
     const routes = ['devices', 'applications', 'threads', 'reservations', 'load-forecasts', 'maintenance', 'threads/t1/inputs', 'migrations'] as const;
     const near = fc.record({
       device: fc.oneof(fc.constant('d1'), fc.string()), thread: fc.oneof(fc.constant('t1'), fc.string()), target: fc.string(), application: fc.oneof(fc.constant('app'), fc.string()),
@@ -135,9 +137,9 @@ describe('bad input', () => {
       expect(answer.status).toBeLessThan(500);
       expectProblem(answer);
       if (answer.status >= 400) refusals++;
-    }), { numRuns: 300 });
-    expect(refusals).toBeGreaterThan(100);
-  });
+    }), { numRuns: 200 });
+    expect(refusals).toBeGreaterThan(80);
+  }, FUZZ_LIMIT_MS);
 
   it('no path or query makes a route fail: 150 of them, never a 5xx', async () => {
     const path = fc.tuple(fc.constantFrom('devices', 'threads', 'migrations', 'decisions', 'forecasts/threads', 'graph', 'applications'), fc.webPath(), fc.webQueryParameters());
@@ -148,5 +150,5 @@ describe('bad input', () => {
       expect(answer.status).toBeLessThan(500);
       expectProblem(answer);
     }), { numRuns: 150 });
-  });
+  }, FUZZ_LIMIT_MS);
 });

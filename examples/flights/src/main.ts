@@ -1,4 +1,5 @@
 /** The example's process: `npm start [-- --once] [--day-seconds N] [--horizon-seconds N] [--data FOLDER]`. */
+import { availableParallelism, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { calibrate } from './calibrate.js';
 import { shapeDay } from './day.js';
@@ -8,6 +9,7 @@ import { buildPrograms, readFlights } from './programs.js';
 import { Terminal } from './terminal.js';
 
 const SLOT_MS = 100;
+const BUSY_LOAD_RATIO = 0.75;
 const USAGE = `npm start                     the recorded day again and again, with a live view
 npm start -- --once           the same day without moves and with them, and a summary
   --day-seconds N             what a day is compressed to, 20 to 3600 (75)
@@ -53,9 +55,18 @@ function endOnSignals(): void {
   }
 }
 
+/** Devices get what the machine has left: on one that is busy already, messages are late whatever is moved where. */
+function busyElsewhere(): string | undefined {
+  const [load = 0] = loadavg();
+  const cores = availableParallelism();
+  return load > BUSY_LOAD_RATIO * cores ? `note: this machine is busy with other work (load ${load.toFixed(1)} on ${cores} cores); the devices may not get their cores, and figures suffer` : undefined;
+}
+
 async function main({ once, daySeconds, horizonSeconds, data }: Arguments): Promise<number> {
   const { signal } = ending;
   const say = (line: string): void => terminal.step(line);
+  const busy = busyElsewhere();
+  if (busy) say(busy);
   say('building the programs of the threads');
   const [programs, flights] = await Promise.all([buildPrograms(), readFlights()]);
   const day = shapeDay(flights, { lengthMs: daySeconds * 1_000, slotMs: SLOT_MS });

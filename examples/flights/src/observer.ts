@@ -42,11 +42,11 @@ export class Observer {
     subscribe(SUBJECTS.metrics('*'), (data) => {
       this.state = foldDecoded(this.state, decodeSamples(data), (batch) => this.samples(batch));
     });
-    for (const of of ['device', 'thread'] as const) {
-      const subject = of === 'device' ? SUBJECTS.deviceForecast('*') : SUBJECTS.threadForecast('*');
-      subscribe(subject, (data) => { this.state = foldDecoded(this.state, forecastCodec.decode(data), (forecast) => ({ type: 'forecast', of, forecast })); });
+    for (const kind of ['device', 'thread'] as const) {
+      const subject = kind === 'device' ? SUBJECTS.deviceForecast('*') : SUBJECTS.threadForecast('*');
+      subscribe(subject, (data) => { this.state = foldDecoded(this.state, forecastCodec.decode(data), (forecast) => ({ type: 'forecast', of: kind, forecast })); });
     }
-    subscribe(SUBJECTS.decision(threadId('x')).replace(/x$/, '*'), (data) => {
+    subscribe(SUBJECTS.decision('*'), (data) => {
       this.state = foldDecoded(this.state, decisionRecordCodec.decode(data), (record) => ({ type: 'decision', record }));
     });
     subscribe(SUBJECTS.migration('*', '*'), (data) => {

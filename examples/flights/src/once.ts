@@ -6,6 +6,7 @@ import { accountOf, readRecords, replay, whenExited, type Observed, type Records
 import type { Calibration } from './calibrate.js';
 import type { Day } from './day.js';
 import { feedDay, send } from './feeder.js';
+import { nowMs } from './observer.js';
 import { renderChanges } from './render.js';
 import { THREADS, type Programs } from './programs.js';
 import { report } from './report.js';
@@ -74,8 +75,8 @@ async function end({ client, observer }: Session): Promise<void> {
 function tellChanges({ observer }: Session, say: (line: string) => void): () => void {
   let told = observer.state;
   const tell = (): void => {
+    observer.take({ type: 'tick', nowMs: nowMs() });
     const { state } = observer;
-    observer.take({ type: 'tick', nowMs: Date.now() });
     for (const line of renderChanges(told, state)) say(line);
     told = state;
   };

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { stripVTControlCharacters } from 'node:util';
 import type { DecisionId, DeviceId, MigrationId, ThreadId } from '@godwit/kernel';
 import type { DeviceSpec } from '@godwit/registry';
 import type { ForecastMessage, MigrationStatus, SampleBatch } from '@godwit/wire';
@@ -84,11 +85,15 @@ describe('the screen', () => {
     const done = after([status('retired', 1_003_000, { outcome: 'committed', freezeMs: 61, sizeBytes: 1_100_000, digestSha256: 'c0ffee'.padEnd(64, '0') as never })], state);
     expect(renderScreen(done, options).join('\n')).toContain('network: d-small → d-large  committed · freeze 61.0 ms · 1.0 MiB · digest c0ffee000000…');
   });
+  it('begins each row of a long reason below the reason', () => {
+    const lines = renderScreen(state, { ...options, columns: 80 });
+    const first = lines.findIndex((line) => line.includes('1.5 s  migrate network'));
+    expect(lines[first + 1]).toMatch(/^ {10}\S/);
+  });
   it('uses colours only where it is told to, and they take no place', () => {
-    const strip = (line: string): string => line.replace(/\x1b\[[0-9;]*m/g, '');
     const plain = renderScreen(state, options);
     expect(plain.join('')).not.toContain('\x1b');
-    expect(renderScreen(state, { ...options, colours: true }).map(strip)).toEqual(plain);
+    expect(renderScreen(state, { ...options, colours: true }).map((line) => stripVTControlCharacters(line))).toEqual(plain);
   });
   it('never passes the size of the terminal, and keeps the notes', () => {
     for (const rows of [10, 14, 24]) {

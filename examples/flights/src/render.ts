@@ -11,6 +11,9 @@ export interface RenderOptions {
 type Paint = 'bold' | 'dim' | 'green' | 'yellow' | 'red' | 'cyan';
 const CODES: Readonly<Record<Paint, number>> = { bold: 1, dim: 2, green: 32, yellow: 33, red: 31, cyan: 36 };
 
+const ESCAPE = '\x1b';
+const COLOUR_CODE = new RegExp(`(${ESCAPE}\\[[0-9;]*m)`);
+
 const BAR_CELLS = 30;
 /** What a full bar stands for, as a share of capacity: demand beyond capacity must be seen. */
 const BAR_RATIO = 1.5;
@@ -28,8 +31,8 @@ const since = (state: LiveState, atMs: number): string => `${((atMs - state.star
 function fit(line: string, columns: number): string {
   let seen = 0;
   let out = '';
-  for (const part of line.split(/(\x1b\[[0-9;]*m)/)) {
-    if (part.startsWith('\x1b[')) out += part;
+  for (const part of line.split(COLOUR_CODE)) {
+    if (part.startsWith(ESCAPE)) out += part;
     else {
       const left = Math.max(0, columns - seen);
       const chars = [...part];
@@ -44,25 +47,25 @@ class Screen {
   readonly lines: string[] = [];
   constructor(private readonly options: RenderOptions) {}
   paint(paint: Paint, text: string): string {
-    return this.options.colours ? `\x1b[${CODES[paint]}m${text}\x1b[0m` : text;
+    return this.options.colours ? `${ESCAPE}[${CODES[paint]}m${text}${ESCAPE}[0m` : text;
   }
   add(line = ''): void {
     this.lines.push(fit(line, this.options.columns));
   }
-  /** Breaks between words; the rows after the first are indented. */
-  addWrapped(line: string, indent: string, most: number): void {
+  /** Breaks between words; the rows after the first begin below the text of the first. */
+  addWrapped(head: string, text: string, most: number): void {
     let row = '';
     const rows: string[] = [];
-    for (const word of line.split(' ')) {
-      const room = this.options.columns - (rows.length === 0 ? 0 : indent.length);
-      if (row !== '' && row.length + 1 + word.length > room) {
+    const indent = ' '.repeat(head.length);
+    for (const word of text.split(' ')) {
+      if (row !== '' && head.length + row.length + 1 + word.length > this.options.columns) {
         rows.push(row);
         row = word;
       } else row = row === '' ? word : `${row} ${word}`;
     }
     rows.push(row);
     const shown = rows.slice(0, most);
-    shown.forEach((text, i) => this.add(`${i === 0 ? '' : indent}${text}${i === most - 1 && rows.length > most ? ' …' : ''}`));
+    shown.forEach((part, i) => this.add(`${i === 0 ? head : indent}${part}${i === most - 1 && rows.length > most ? ' …' : ''}`));
   }
 }
 
@@ -131,7 +134,7 @@ export function renderScreen(state: LiveState, options: RenderOptions): string[]
     screen.add();
     screen.add(paint('dim', 'decisions, newest first'));
     for (const decision of state.decisions.slice(-DECISIONS_SHOWN).reverse()) {
-      screen.addWrapped(`${since(state, decision.atMs)}  ${decisionText(decision)}`, ' '.repeat(10), 3);
+      screen.addWrapped(`${since(state, decision.atMs)}  `, decisionText(decision), 3);
       if (decision.settled) screen.add(`${' '.repeat(10)}settled: ${decision.settled}`);
     }
   }

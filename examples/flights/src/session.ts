@@ -55,7 +55,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 
 const notes = ({ url, docsUrl, natsUrl }: LocalGodwit): string[] => [
   `API ${url}   documentation (OpenAPI) ${docsUrl}   NATS ${natsUrl}`,
-  `another terminal: npx godwit ps · npx godwit devices · npx godwit why network · npx godwit migrate network d-medium      Ctrl-C ends everything`,
+  `another terminal: npx godwit ps · npx godwit devices · npx godwit why network · npx godwit migrate network d-small      Ctrl-C ends everything`,
 ];
 
 /** A data folder that was used before holds the threads already; they go on where they stood. */

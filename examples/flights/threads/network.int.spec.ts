@@ -10,6 +10,7 @@ import { runUnmoved, sha256 } from '../src/unmoved-run.js';
 import { normalise } from './intake.js';
 
 const LIMITS = { memoryBytes: 4 * 1024 * 1024, stackBytes: 64 * 1024, tableEntries: 64, safepointMs: 1_000 };
+const UTF8 = { encode: (text: string) => new TextEncoder().encode(text), decode: (bytes: Uint8Array) => new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
 const WAIT_MS = 20_000;
 let program: ThreadProgram;
 let records: InputRecord[];
@@ -87,7 +88,7 @@ describe('network', () => {
       // More has been consumed than answered: the stop came inside a search.
       if (journey.outputs.length < snapshot.cursorSeq) midway++;
       await instance.stop();
-      const carried = decodeSnapshot(encodeSnapshot(snapshot, sha256).bytes, sha256);
+      const carried = decodeSnapshot(Buffer.concat(encodeSnapshot(snapshot, UTF8)), UTF8);
       if (isRefusal(carried)) throw new Error(carried.reason);
       instance = await prepared(journey);
       await instance.restore(carried);

@@ -56,7 +56,8 @@ export interface ThreadOwner {
   readonly note: string;
 }
 export type Thread = ThreadSpec & {
-  readonly state: 'waiting' | 'running' | 'migrating' | 'ended';
+  readonly state: 'waiting' | 'running' | 'migrating' | 'faulted' | 'ended';
+  readonly fault: { readonly code: string; readonly reason: string; readonly atMs: number } | null;
   readonly owner: ThreadOwner | null;
   readonly migration: { readonly migration: string; readonly phase: string; readonly source: string; readonly target: string } | null;
   readonly samples: LastSamples | null;

@@ -201,7 +201,7 @@ class Local implements LocalGodwit {
     const { plan } = this;
     const stages = plan === undefined ? [] : [[plan.gateway, plan.controller], plan.agents, plan.helpers];
     for (const stage of stages) {
-      await Promise.all(stage.map(({ name }) => this.servicesOf.get(name)?.stop(GRACE_MS)));
+      await Promise.all(stage.map(async ({ name }) => this.servicesOf.get(name)?.stop(GRACE_MS)));
     }
     await this.serversOf.get('redis-server')?.stop(GRACE_MS);
     await this.serversOf.get('nats-server')?.stop(GRACE_MS);

@@ -67,9 +67,11 @@ class Verdicts {
         const given = this.given.get(seq);
         if (given) resolve(given);
       };
+      const giveUp = (): void => reject(new OperationError('timeout', `${event.event} ${eventId(event)}: the migration controller gave no verdict`, { effect: 'unknown' }));
       this.wake = look;
-      limit.addEventListener('abort', () => reject(new OperationError('timeout', `${event.event} ${eventId(event)}: the migration controller gave no verdict`, { effect: 'unknown' })), { once: true });
       look();
+      if (limit.aborted) giveUp();
+      else limit.addEventListener('abort', giveUp, { once: true });
     });
     if (!verdict.accepted) throw new OperationError('conflict', `${event.event} ${eventId(event)} was refused: ${verdict.reason}`, { effect: 'none' });
   }

@@ -2,7 +2,7 @@
  * The contract of every runtime (R1–R5 of the port): a program gives the same outputs, bit for bit, whether it is moved
  * or not, wherever it is stopped. Each member of `programs` is one behaviour; a runtime passes when all of its pass.
  */
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { isRefusal, Xoshiro128 } from '@godwit/kernel';
 import type { InputRecord, Runtime, ThreadProgram } from '@godwit/runtime';
 import { encodeSnapshot, type ThreadOutput, type ThreadSnapshot } from '@godwit/snapshot';
@@ -19,6 +19,7 @@ export interface ContractProgram {
 }
 
 const MOST_MOVES = 25;
+const PROGRAM_TIMEOUT_MS = 600_000;
 const LONGEST_STRETCH_MS = 6;
 
 /** Everything that a reader of the journal can see. */
@@ -53,6 +54,8 @@ export function runtimeContract(makeRuntime: () => Runtime, programs: readonly C
       expect(run.exitCode).toBe(left.exitCode);
       expect(visible(run.outputs)).toEqual(visible(left.outputs));
     };
+    // Apart from the tests, because a program may have to be compiled first.
+    beforeAll(async () => { await member.program(); }, PROGRAM_TIMEOUT_MS);
     afterEach(async () => {
       for (const run of runs.splice(0)) await run.stop();
     });

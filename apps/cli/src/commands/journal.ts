@@ -17,12 +17,33 @@ export function printOutput({ json, line, terminal }: Pick<Session, 'json' | 'li
   }
 }
 
-/** Prints what comes until the thread ends by itself or the user interrupts. The program's exit code, if it ended. */
+/** How often a silent stream is looked behind: a thread whose program failed puts out no more. */
+const LOOK_MS = 3_000;
+
+/**
+ * Prints what comes until the thread ends by itself or the user interrupts. The program's exit code, if it ended.
+ * @throws CommandFailure when the thread's program has failed.
+ */
 export async function followOutputs(session: Session, thread: string, after: number): Promise<number | undefined> {
-  for await (const output of session.client.followOutputs(thread, { after, signal: session.terminal.interrupted })) {
-    printOutput(session, output);
-    if (output.exit) return output.exit.code;
+  const stop = new AbortController();
+  let failure: CommandFailure | undefined;
+  const look = setInterval(() => {
+    session.client.thread(thread).then(({ fault }) => {
+      if (!fault) return;
+      failure = new CommandFailure(EXIT.failed, `${thread} failed: ${fault.reason}`, `\`godwit why ${thread}\` tells more.`);
+      stop.abort();
+    // A gateway that is away for a moment is the stream's own concern.
+    }, () => undefined);
+  }, LOOK_MS);
+  try {
+    for await (const output of session.client.followOutputs(thread, { after, signal: AbortSignal.any([stop.signal, session.terminal.interrupted]) })) {
+      printOutput(session, output);
+      if (output.exit) return output.exit.code;
+    }
+  } finally {
+    clearInterval(look);
   }
+  if (failure) throw failure;
   return undefined;
 }
 

@@ -11,10 +11,15 @@ export function worst(forecasts: readonly ForecastSummary[]): ForecastSummary | 
   return [...forecasts].sort((a, b) => (b.riskRatio ?? -1) - (a.riskRatio ?? -1) || (a.overloadInMs ?? Infinity) - (b.overloadInMs ?? Infinity))[0];
 }
 
+function stateCell({ state, migration, fault }: Thread): string {
+  if (fault) return `${state}: ${fault.reason.slice(0, 60)}`;
+  return migration ? `${state} (${migration.phase} → ${migration.target})` : state;
+}
+
 const threadColumns = (nowMs: number): readonly Column<Thread>[] => [
   { heading: 'THREAD', cell: (t) => t.thread },
   { heading: 'APP', cell: (t) => t.application },
-  { heading: 'STATE', cell: (t) => (t.migration ? `${t.state} (${t.migration.phase} → ${t.migration.target})` : t.state) },
+  { heading: 'STATE', cell: stateCell },
   { heading: 'DEVICE', cell: (t) => t.owner?.device ?? NONE },
   { heading: 'CORES', cell: (t) => figure(t.samples?.values['cpu.cores']), right: true },
   { heading: 'MEMORY', cell: (t) => bytes(t.samples?.values['memory.bytes']), right: true },

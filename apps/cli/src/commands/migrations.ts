@@ -47,9 +47,13 @@ export function addMigrations(program: Command, terminal: Terminal): void {
 async function watch({ client, json, line, terminal }: Session, thread: string, migration: string, timeoutSeconds: number): Promise<void> {
   const limit = AbortSignal.timeout(timeoutSeconds * 1_000);
   const signal = AbortSignal.any([limit, terminal.interrupted]);
+  let shown: string | undefined;
   for await (const status of client.followMigrations({ thread, after: 0, signal })) {
     if (status.migration !== migration) continue;
-    line(json ? JSON.stringify(status) : `  ${duration(status.atMs - status.plannedAtMs).padStart(8)}  ${status.phase}${detail(status)}`);
+    // A status may be told again, with more in it; for a person the phase has passed once.
+    const again = status.phase === shown;
+    shown = status.phase;
+    if (json || !again) line(json ? JSON.stringify(status) : `  ${duration(status.atMs - status.plannedAtMs).padStart(8)}  ${status.phase}${detail(status)}`);
     if (!SETTLED.includes(status.phase)) continue;
     if (status.outcome !== 'committed') throw new CommandFailure(EXIT.failed, `${status.outcome ?? status.phase}: ${status.failureReason ?? 'no reason was told'}`);
     return;

@@ -3,12 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { isRefusal, OperationError, refuse, type Code, type Refusal } from '@godwit/kernel';
 import { parseDevices, POLICIES, startLocal, type LocalGodwit, type LocalOptions, type Policy } from '@godwit/local';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { EXIT } from '../exit-codes.js';
 
-/** Exit codes of the command line: see UX in the design. */
-const EXIT = { ok: 0, failed: 1, usage: 2, notFound: 3, refused: 4, timeout: 5, interrupted: 130 } as const;
+/** As shells say it of a program that Ctrl-C ended before it was ready. */
+const INTERRUPTED = 130;
 const EXIT_OF: Partial<Record<Code, number>> = {
-  'invalid-field': EXIT.usage, 'malformed-message': EXIT.usage, 'no-capacity': EXIT.usage, 'not-found': EXIT.notFound,
-  'data-locked': EXIT.refused, 'unsafe-durability': EXIT.refused, 'timeout': EXIT.timeout,
+  'invalid-field': EXIT.usage, 'malformed-message': EXIT.usage, 'not-found': EXIT.notFound, 'timeout': EXIT.timeout,
+  'no-capacity': EXIT.refused, 'data-locked': EXIT.refused, 'unsafe-durability': EXIT.refused,
 };
 
 interface UpFlags {
@@ -19,6 +20,8 @@ interface UpFlags {
   readonly httpPort?: number;
   readonly horizon?: number;
   readonly unsafeDurability?: boolean;
+  /** Of the whole command line: one line of JSON on stdout when all is ready; the progress goes to stderr. */
+  readonly json?: boolean;
 }
 
 export function upCommand(): Command {
@@ -31,8 +34,8 @@ export function upCommand(): Command {
     .option('--http-port <port>', 'port of the API (default: a free one)', wholeNumber)
     .option('--horizon <seconds>', 'how far forecasts reach, 1 to 600 s', seconds)
     .option('--unsafe-durability', 'start although NATS may acknowledge before the disk has it')
-    .action(async (flags: UpFlags) => {
-      process.exitCode = await up(flags);
+    .action(async (_flags: UpFlags, command: Command) => {
+      process.exitCode = await up(command.optsWithGlobals<UpFlags>());
     });
 }
 
@@ -49,7 +52,8 @@ function seconds(text: string): number {
 /** @returns the exit code, when everything has ended. */
 async function up(flags: UpFlags): Promise<number> {
   const startedAtMs = performance.now();
-  const say = (line: string): void => void process.stdout.write(`${((performance.now() - startedAtMs) / 1000).toFixed(1).padStart(6)} s  ${line}\n`);
+  const progress = flags.json ? process.stderr : process.stdout;
+  const say = (line: string): void => void progress.write(`${((performance.now() - startedAtMs) / 1000).toFixed(1).padStart(6)} s  ${line}\n`);
   const options = await optionsOf(flags);
   if (isRefusal(options)) return fail(options);
   const stopper = new Stopper(say);
@@ -57,11 +61,11 @@ async function up(flags: UpFlags): Promise<number> {
     const local = await startLocal({ ...options, onLine: say, signal: stopper.signal });
     if (isRefusal(local)) return fail(local);
     stopper.own(local);
-    process.stdout.write(`\n${where(local)}\n`);
+    process.stdout.write(flags.json ? `${JSON.stringify(addresses(local))}\n` : `\n${where(local, flags)}\n`);
     await stopper.stopped;
     return EXIT.ok;
   } catch (error) {
-    if (stopper.signal.aborted) return EXIT.interrupted;
+    if (stopper.signal.aborted) return INTERRUPTED;
     if (error instanceof OperationError) return fail(error);
     throw error;
   } finally {
@@ -95,10 +99,16 @@ function fail(why: Refusal | OperationError): number {
   return EXIT_OF[why.code] ?? EXIT.failed;
 }
 
-const where = (local: LocalGodwit): string => [
-  `  API    ${local.url}`, `  docs   ${local.docsUrl}`, `  data   ${local.dataDir}`, `  logs   ${local.logsDir}`, `  NATS   ${local.natsUrl}`, `  Redis  ${local.redisUrl}`,
-  '', 'Ctrl-C ends all of it in order; a second Ctrl-C ends it at once.',
-].join('\n');
+const addresses = ({ url, docsUrl, natsUrl, redisUrl, dataDir, logsDir }: LocalGodwit) => ({ url, docsUrl, natsUrl, redisUrl, dataDir, logsDir, pid: process.pid });
+
+function where(local: LocalGodwit, flags: UpFlags): string {
+  // Other commands look for the default data folder only.
+  const elsewhere = flags.once || flags.data !== undefined ? [`  for other commands: export GODWIT_URL=${local.url}`] : [];
+  return [
+    `  API    ${local.url}`, `  docs   ${local.docsUrl}`, `  data   ${local.dataDir}`, `  logs   ${local.logsDir}`, `  NATS   ${local.natsUrl}`, `  Redis  ${local.redisUrl}`,
+    ...elsewhere, '', 'Ctrl-C ends all of it in order; a second Ctrl-C ends it at once.',
+  ].join('\n');
+}
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -138,7 +148,7 @@ class Stopper {
       if (this.local) this.stop();
       return;
     }
-    if (!this.local) process.exit(EXIT.interrupted); // the processes end when this one does
+    if (!this.local) process.exit(INTERRUPTED); // the processes end when this one does
     this.say('ended at once');
     void this.local.stop({ force: true });
   };

@@ -1,7 +1,7 @@
 /** `godwit up` as a terminal runs it, and what is left when it ends in each way. The workspace must be built. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, writeFile } from 'node:fs/promises';
+import { access, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -11,11 +11,6 @@ const MINUTE = 60_000;
 const GONE_WITHIN_MS = 20_000;
 /** Services, servers and the servers' keeper. */
 const LEAST_PROCESSES = 11;
-
-const PROGRAM = `
-const { upCommand } = await import(process.env.UP_COMMAND);
-await upCommand().parseAsync(process.argv.slice(1), { from: 'user' });
-`;
 
 interface Up {
   readonly child: ChildProcess;
@@ -43,9 +38,8 @@ afterEach(async () => {
 
 function up(...args: string[]): Up {
   // A process group of its own, as a shell gives to a command.
-  const child = spawn(process.execPath, ['--input-type=module', '-e', PROGRAM, '--', ...args], {
-    detached: true, stdio: ['ignore', 'pipe', 'pipe'], cwd: folder.path,
-    env: { ...process.env, NODE_OPTIONS: '', UP_COMMAND: new URL(`file://${join(root, 'apps/cli/dist/up/up-command.js')}`).href },
+  const child = spawn(process.execPath, [join(root, 'apps/cli/dist/main.js'), ...args], {
+    detached: true, stdio: ['ignore', 'pipe', 'pipe'], cwd: folder.path, env: { ...process.env, NODE_OPTIONS: '' },
   });
   const [lines, errors]: [string[], string[]] = [[], []];
   const exited = once(child, 'close') as Up['exited'];
@@ -76,8 +70,8 @@ async function treeOf({ child }: Up): Promise<SeenProcess[]> {
 
 describe('godwit up', () => {
   it('says where it serves, and Ctrl-C ends all of it in order, the temporary folder too', async () => {
-    const before = new Set(await readdir(join(root, '.godwit')));
-    const command = up('--once');
+    const command = up('up', '--once');
+    const data = /data folder (\S+) \(temporary\)$/.exec(await command.line(/data folder/))![1]!;
     const url = /http\S+/.exec(await command.line(/^ {2}API /))![0];
     expect((await fetch(`${url}/openapi.json`)).status).toBe(200);
     await command.line(/^Ctrl-C ends/);
@@ -88,16 +82,16 @@ describe('godwit up', () => {
 
     expect(await command.exited).toEqual([0, null]);
     expect(await leftOf(tree, GONE_WITHIN_MS)).toEqual([]);
-    expect((await readdir(join(root, '.godwit'))).filter((name) => name.startsWith('once-') && !before.has(name))).toEqual([]);
+    await expect(access(data)).rejects.toMatchObject({ code: 'ENOENT' });
     expect(command.lines.at(-1)).toMatch(/ended$/);
     expect(command.errors).toEqual([]);
   }, 2 * MINUTE);
 
-  it('leaves nothing when it is killed, not even what was stopped, and starts again on the same data', async () => {
+  it('leaves nothing when it is killed, and starts again on the same data', async () => {
     const data = join(folder.path, 'data');
     const devices = join(folder.path, 'devices.json');
     await writeFile(devices, JSON.stringify([{ device: 'only', cpuCores: 0.2, memoryBytes: 1024 ** 3 }]));
-    const killed = up('--data', data, '--devices', devices, '--policy', 'off');
+    const killed = up('up', '--data', data, '--devices', devices, '--policy', 'off');
     await killed.line(/^Ctrl-C ends/);
     const tree = await descendantsOf(killed.child.pid!);
 
@@ -106,12 +100,13 @@ describe('godwit up', () => {
     await killed.exited;
     expect(await leftOf(tree, GONE_WITHIN_MS)).toEqual([]);
 
-    const resumed = up('--data', data);
+    const resumed = up('up', '--data', data);
     await resumed.line(/data folder \S+ \(resumed\)/);
     await resumed.line(/devices only \(0\.2 cores\) known already/);
     await resumed.line(/^Ctrl-C ends/);
-    const second = up('--data', data);
+    const second = up('--json', 'up', '--data', data);
     expect(await second.exited).toEqual([4, null]);
+    expect(second.lines).toEqual([]);
     expect(second.errors).toEqual([expect.stringMatching(new RegExp(`^godwit: the folder ${data} is in use by process ${resumed.child.pid}: `))]);
 
     const rest = await descendantsOf(resumed.child.pid!);
@@ -123,7 +118,7 @@ describe('godwit up', () => {
   }, 3 * MINUTE);
 
   it('leaves nothing when Ctrl-C comes while it starts', async () => {
-    const command = up('--data', join(folder.path, 'data'));
+    const command = up('up', '--data', join(folder.path, 'data'));
     await command.line(/migration-controller ready/);
     const tree = await descendantsOf(command.child.pid!);
     process.kill(-command.child.pid!, 'SIGINT');
@@ -136,7 +131,7 @@ describe('godwit up', () => {
     [['--http-port', '99999'], /^godwit: httpPort: must be a whole number from 0 to 65535/],
     [['--horizon', '0.5'], /^godwit: horizonMs: must be 1000 to 600000/],
   ])('refuses %j with one line and exit code 2', async (args, message) => {
-    const command = up(...args);
+    const command = up('up', ...args);
     expect(await command.exited).toEqual([2, null]);
     expect(command.errors).toEqual([expect.stringMatching(message)]);
   }, MINUTE);

@@ -4,6 +4,7 @@ import { applicationSpecCodec, deviceSpecCodec } from '@godwit/wire';
 import type { ForecastSummary, ForecastView } from '../views/forecast-view.js';
 import type { MigrationRecord, MigrationView } from '../views/migration-view.js';
 import type { LastSamples, SamplesView } from '../views/samples-view.js';
+import type { ThreadEventsView } from '../views/thread-events-view.js';
 import type { Owner, Owners } from './owners.js';
 
 type Shown<Spec> = { readonly [Key in keyof Spec]: Spec[Key] };
@@ -13,11 +14,12 @@ export type DeviceJson = Shown<DeviceSpec> & {
   readonly samples: LastSamples | null;
   readonly forecasts: readonly ForecastSummary[];
 };
-export type ThreadState = 'waiting' | 'running' | 'migrating' | 'ended';
+export type ThreadState = 'waiting' | 'running' | 'migrating' | 'faulted' | 'ended';
 export type ThreadJson = Omit<Shown<ThreadSpec>, 'program'> & {
   readonly programSha256: string;
-  /** `waiting`: no device owns it yet. `ended`: its last owner was retired. */
+  /** `waiting`: no device owns it yet. `faulted`: its program failed at its owner. `ended`: its last owner was retired. */
   readonly state: ThreadState;
+  readonly fault: { readonly code: string; readonly reason: string; readonly atMs: number } | null;
   readonly owner: { readonly device: string; readonly epoch: number; readonly reason: string; readonly sinceMs: number; readonly checkpoint: number; readonly note: string } | null;
   readonly migration: { readonly migration: string; readonly phase: string; readonly source: string; readonly target: string } | null;
   readonly samples: LastSamples | null;
@@ -42,7 +44,7 @@ function page<Item>(map: ReadonlyMap<string, Item>, { after, limit }: { after: s
 export class Objects {
   constructor(
     private readonly source: { readonly registry: Registry }, private readonly owners: Owners, private readonly migrations: MigrationView,
-    private readonly samples: SamplesView, private readonly forecasts: ForecastView,
+    private readonly samples: SamplesView, private readonly forecasts: ForecastView, private readonly events: ThreadEventsView,
   ) {}
 
   threadSpec(id: string): ThreadSpec | undefined {
@@ -101,9 +103,11 @@ export class Objects {
 
   private threadJson(spec: ThreadSpec, owner: Owner, underWay: ReadonlyMap<string, MigrationRecord>): ThreadJson {
     const migration = underWay.get(spec.thread);
+    const fault = owner && this.events.fault(spec.thread, owner.record.epoch);
     return {
       ...threadSpecJson(spec),
-      state: stateOf(owner, migration),
+      state: stateOf(owner, migration, fault !== undefined),
+      fault: fault ? { code: fault.code, reason: fault.reason, atMs: fault.atMs } : null,
       owner: owner ? { device: owner.record.device, epoch: owner.record.epoch, reason: owner.record.reason, sinceMs: owner.atMs, checkpoint: owner.record.checkpoint, note: owner.record.note } : null,
       migration: migration ? { migration: migration.migration, phase: migration.phase, source: migration.source, target: migration.target } : null,
       samples: this.samples.thread(spec.thread) ?? null,
@@ -112,8 +116,9 @@ export class Objects {
   }
 }
 
-function stateOf(owner: Owner, migration: MigrationRecord | undefined): ThreadState {
+function stateOf(owner: Owner, migration: MigrationRecord | undefined, faulted: boolean): ThreadState {
   if (!owner) return 'waiting';
   if (owner.record.reason === 'retired') return 'ended';
+  if (faulted) return 'faulted';
   return migration ? 'migrating' : 'running';
 }

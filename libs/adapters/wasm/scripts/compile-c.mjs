@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * Compiles C to a WASI preview 1 module: `node compile-c.mjs <out.wasm> <in.c>… [flags for clang]`, or `compileC()` from
+ * Compiles C (and C++, `.cc`) to a WASI preview 1 module: `node compile-c.mjs <out.wasm> <in.c>… [flags for clang]`, or `compileC()` from
  * another script. The compiler is `@yowasp/clang`, so no toolchain needs to be installed. A run of it costs seconds:
  * results are kept by the hash of sources, flags and compiler under `.godwit/cache/wasm` of the workspace.
  */
@@ -40,7 +40,8 @@ export async function compileC(sources, extraFlags = []) {
   const collect = (bytes) => { if (bytes) messages.push(Buffer.from(bytes)); };
   let produced;
   try {
-    produced = await commands.clang([...flags, ...Object.keys(files), '-o', 'out.wasm'], files, { stdout: collect, stderr: collect, fetchProgress: () => undefined });
+    const compile = sources.some((s) => s.endsWith('.cc')) ? commands['clang++'] : commands.clang;
+    produced = await compile([...flags, ...Object.keys(files), '-o', 'out.wasm'], files, { stdout: collect, stderr: collect, fetchProgress: () => undefined });
   } catch (cause) {
     throw new Error(`${sources.join(', ')} does not compile:\n${Buffer.concat(messages).toString()}`, { cause });
   }
@@ -51,11 +52,13 @@ export async function compileC(sources, extraFlags = []) {
   return readFileSync(cached);
 }
 
+const isSource = (path) => path.endsWith('.c') || path.endsWith('.cc');
+
 async function main(args) {
   const [out, ...rest] = args;
-  const sources = rest.filter((a) => a.endsWith('.c'));
+  const sources = rest.filter(isSource);
   if (!out || sources.length === 0) throw new Error('usage: compile-c.mjs <out.wasm> <in.c>… [flags for clang]');
-  const bytes = await compileC(sources.map((s) => resolve(s)), rest.filter((a) => !a.endsWith('.c')));
+  const bytes = await compileC(sources.map((s) => resolve(s)), rest.filter((a) => !isSource(a)));
   mkdirSync(dirname(resolve(out)), { recursive: true });
   writeFileSync(out, bytes);
 }

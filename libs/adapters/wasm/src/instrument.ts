@@ -9,7 +9,7 @@ import { readDescription, type RewriteLimits } from './rewrite.js';
 
 export const MAX_MODULE_BYTES = 16 * 1024 * 1024;
 /** How long one instrumentation may take, ms, and how much memory, bytes. */
-export const INSTRUMENT_TIMEOUT_MS = 180_000;
+export const INSTRUMENT_TIMEOUT_MS = 300_000;
 export const INSTRUMENT_MEMORY_BYTES = 3 * 1024 ** 3;
 const MEMORY_CHECK_MS = 200;
 const PAGE_BYTES = 4_096;

@@ -33,8 +33,8 @@ export async function migratableOf(bytes: Uint8Array, limits: ThreadLimits = RIG
   return made;
 }
 
-/** A test program of `programs/`, by the name of its C file. */
-export const compiled = (name: string, flags?: readonly string[]): Promise<Uint8Array> => compileC([`${PROGRAMS}${name}.c`], flags);
+/** A test program of `programs/`, by the name of its C file, or its C++ file with the ending. */
+export const compiled = (name: string, flags?: readonly string[]): Promise<Uint8Array> => compileC([`${PROGRAMS}${name.includes('.') ? name : `${name}.c`}`], flags);
 
 export async function programOf(bytes: Uint8Array, more: Partial<ThreadProgram> = {}): Promise<ThreadProgram> {
   return {

@@ -14,4 +14,8 @@ runtimeContract(wasmRuntime, [
     name: 'answers lines with the time and a random number', program: async () => programOf(await compiled('echo')),
     inputs: inputs('a line\n', 'half of ', 'another\nand a third\n', 'four\nfive\nsix\n', 'the last'), movesInside: 1,
   },
+  {
+    name: 'is an ordinary C++ program with the standard library', program: async () => programOf(await compiled('words.cc', ['-fno-exceptions'])),
+    inputs: inputs('the quick brown fox\njumps over the lazy dog\n', 'and the dog', ' sleeps\n', 'over and over\n'), movesInside: 1,
+  },
 ]);
