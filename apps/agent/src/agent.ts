@@ -116,9 +116,9 @@ export class Agent {
     const program = await this.parts.programs.load(spec);
     if (isRefusal(program)) return program;
     const runner = await this.parts.pool.take();
-    const host = new ThreadHost(spec, runner, {
+    const host: ThreadHost = new ThreadHost(spec, runner, {
       device: this.options.device, journal: this.parts.journal, checkpoints: this.parts.checkpoints, ownLog: this.parts.ownLog, clock: this.parts.clock, log: this.parts.log,
-      tell: (which, kind, refusal) => this.tell(which, kind, refusal),
+      tell: (kind, refusal) => this.tell(host, kind, refusal),
     });
     const refusal = await host.prepare(program);
     if (!isRefusal(refusal)) return host;

@@ -7,6 +7,7 @@ import { connectNats, natsJournal, openLeases, openLocalLog, openPrograms } from
 import { hostFacts, openDeviceCollectors } from '@godwit/proc';
 import { openCheckpointStore } from '@godwit/redis';
 import { defaultRunnerEntry, RunnerPool } from '@godwit/runner-host';
+import { demandDurability } from '@godwit/servers';
 import { configOrExit, createLog, randomIds, runService, systemClock } from '@godwit/shell';
 import { encodeSamples, leaseCodec, SUBJECTS, threadEventCodec, traceBatchCodec } from '@godwit/wire';
 import { z } from 'zod';
@@ -46,6 +47,7 @@ const orExit = <T>(value: T | Refusal): T => {
 };
 
 await mkdir(config.GODWIT_DATA_DIR, { recursive: true });
+await demandDurability({ url: config.GODWIT_NATS_URL, monitorUrl: config.GODWIT_NATS_MONITOR_URL, unsafe: config.GODWIT_UNSAFE_DURABILITY });
 const link = await connectNats({ url: config.GODWIT_NATS_URL, name: `agent-${device}` });
 const nats = link.nc;
 const leases = await openLeases(link, { replicas: config.GODWIT_REPLICAS >= 3 ? 3 : 1 });

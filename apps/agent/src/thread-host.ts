@@ -9,31 +9,16 @@
  *  H4. A fenced host never executes again; it waits to be retired.
  *  H5. What changes the host's standing (own, freeze, thaw, checkpoint, end) happens one after the other.
  */
-import { isRefusal, OperationError, refuse, type Clock, type DeviceId, type DurationMs, type MonotonicMs, type Refusal } from '@godwit/kernel';
+import { isRefusal, OperationError, refuse, type DurationMs, type MonotonicMs, type Refusal } from '@godwit/kernel';
 import type { AppendOutcome, Fence, FencedAppender, Journal, Stored, CheckpointRecord, ThreadAddress } from '@godwit/journal';
 import type { ThreadSpec } from '@godwit/registry';
 import type { RestoredMark, RuntimeSample, SnapshotMark, ThreadProgram } from '@godwit/runtime';
 import type { ThreadOutput } from '@godwit/snapshot';
-import type { Log } from '@godwit/shell';
 import type { Socket } from 'node:net';
-import type { CheckpointWriter } from './checkpoints.js';
+import type { HostDependencies, HostState } from './host-dependencies.js';
 import { InputPump } from './input-pump.js';
 import { LatencyWindow } from './latency.js';
 import type { RunnerProcess } from '@godwit/runner-host';
-import type { OwnLog } from './own-log.js';
-
-export type HostState = 'preparing' | 'staged' | 'running' | 'frozen' | 'suspended' | 'faulted' | 'exited' | 'fenced' | 'ended';
-
-export interface HostDependencies {
-  readonly device: DeviceId;
-  readonly journal: Journal;
-  readonly checkpoints: CheckpointWriter;
-  readonly ownLog: OwnLog;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** Tells the controller: exited, faulted, fenced. */
-  readonly tell: (host: ThreadHost, kind: 'exited' | 'faulted' | 'fenced', refusal?: Refusal) => void;
-}
 
 const PREPARE_MS: DurationMs = 20_000;
 const FREEZE_MS: DurationMs = 10_000;
@@ -230,7 +215,7 @@ export class ThreadHost {
     if (this.state === 'exited' || this.exitCode === undefined) return;
     this.state = 'exited';
     this.stopTimers();
-    this.deps.tell(this, 'exited');
+    this.deps.tell('exited');
   }
 
   private onFault(refusal: Refusal): void {
@@ -239,7 +224,7 @@ export class ThreadHost {
     this.fault = refusal;
     this.stopTimers();
     this.deps.log.error({ thread: this.spec.thread, code: refusal.code, reason: refusal.reason }, 'thread faulted');
-    this.deps.tell(this, 'faulted', refusal);
+    this.deps.tell('faulted', refusal);
   }
 
   private onFenced(): void {
@@ -249,7 +234,7 @@ export class ThreadHost {
     this.stopTimers();
     this.runner.suspend();
     this.deps.log.warn({ thread: this.spec.thread, epoch: this.fence?.epoch }, 'a newer owner exists; stopped');
-    this.deps.tell(this, 'fenced', refuse('stale-epoch', 'the broker refused an append: the thread has a newer owner'));
+    this.deps.tell('fenced', refuse('stale-epoch', 'the broker refused an append: the thread has a newer owner'));
   }
 
   // --- freeze and thaw ---

@@ -4,6 +4,7 @@ import { DEFAULT_PLAN_LIMITS, type PlanLimits } from '@godwit/decision';
 import { DEFAULT_LIMITS, type MigrationState } from '@godwit/migration';
 import { connectNats, ensureStreams, natsJournal, openLeases, openPrograms } from '@godwit/nats';
 import { defaultRunnerEntry } from '@godwit/runner-host';
+import { demandDurability } from '@godwit/servers';
 import { configOrExit, createLog, randomIds, runService, systemClock } from '@godwit/shell';
 import { decisionRecordCodec, leaseCodec, migrationStatusCodec, STREAMS, SUBJECTS, threadEventCodec, type MigrationStatus } from '@godwit/wire';
 import { jetstream } from '@nats-io/jetstream';
@@ -29,6 +30,7 @@ const POLICIES: Record<typeof config.GODWIT_POLICY, PlanLimits['triggers']> = {
   predictive: DEFAULT_PLAN_LIMITS.triggers, reactive: ['drain', 'failure', 'threshold'], off: [],
 };
 const log = createLog('migration-controller', config.GODWIT_LOG_LEVEL);
+await demandDurability({ url: config.GODWIT_NATS_URL, monitorUrl: config.GODWIT_NATS_MONITOR_URL, unsafe: config.GODWIT_UNSAFE_DURABILITY });
 const link = await connectNats({ url: config.GODWIT_NATS_URL, name: 'migration-controller' });
 const nats = link.nc;
 const replicas = config.GODWIT_REPLICAS >= 3 ? 3 : 1;

@@ -95,7 +95,7 @@ export function accountOf({ policy, flightsIn, state, rows }: Observed, records:
   return {
     policy, goalMs: GOAL_MS, flightsIn, flightsCounted: board?.flights ?? 0, flightsMissing: board?.missing ?? 0, flightsRepeated: board?.repeated ?? 0,
     threads: THREADS.map((thread) => ({ thread, chain: checkChain(records[thread].outputs, sha256), replay: replays[thread], latencies: latencies(records[thread].outputs, GOAL_MS) })),
-    loaded: LOADED, overloadSeconds: overloadSeconds(seconds, others, capacityOf), peakCores: peakOf(seconds), migrations: state.migrations,
+    loaded: LOADED, beganOn: seconds[0]?.device ?? 'no device', overloadSeconds: overloadSeconds(seconds, others, capacityOf), peakCores: peakOf(seconds), migrations: state.migrations,
     ...(decision ? { decidedAtMs: decision.atMs } : {}), ...(source === undefined ? {} : { source, sourceCores: capacityOf(source) }), ...(passed === undefined ? {} : { passedAtMs: passed }),
   };
 }

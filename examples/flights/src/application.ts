@@ -25,14 +25,16 @@ interface Wanted {
   readonly expectedCores: number;
   readonly nearThreads: readonly ThreadName[];
   readonly apartFromThreads: readonly ThreadName[];
+  /** Only these devices, when not empty. */
+  readonly devices: readonly string[];
 }
 const TASK_LIMITS: ThreadLimits = { memoryBytes: 2 * MIB, stackBytes: 64 * 1024, tableEntries: 64, safepointMs: 1_000 };
 const WANTED: Readonly<Record<ThreadName, Wanted>> = {
-  intake: { runtime: 'task', subscribes: [], limits: TASK_LIMITS, expectedCores: 0.02, nearThreads: [], apartFromThreads: [] },
-  network: { runtime: 'wasm', subscribes: ['intake'], limits: { ...TASK_LIMITS, memoryBytes: 4 * MIB }, expectedCores: 0.05, nearThreads: ['intake'], apartFromThreads: [] },
-  board: { runtime: 'task', subscribes: ['network'], limits: TASK_LIMITS, expectedCores: 0.02, nearThreads: ['intake'], apartFromThreads: [] },
+  intake: { runtime: 'task', subscribes: [], limits: TASK_LIMITS, expectedCores: 0.02, nearThreads: [], apartFromThreads: [], devices: [] },
+  network: { runtime: 'wasm', subscribes: ['intake'], limits: { ...TASK_LIMITS, memoryBytes: 4 * MIB }, expectedCores: 0.05, nearThreads: ['intake'], apartFromThreads: [], devices: [] },
+  board: { runtime: 'task', subscribes: ['network'], limits: TASK_LIMITS, expectedCores: 0.02, nearThreads: ['intake'], apartFromThreads: [], devices: [] },
   // A statistic for later: it must never take CPU from the search.
-  delays: { runtime: 'task', subscribes: ['intake'], limits: TASK_LIMITS, expectedCores: 0.02, nearThreads: [], apartFromThreads: ['network'] },
+  delays: { runtime: 'task', subscribes: ['intake'], limits: TASK_LIMITS, expectedCores: 0.02, nearThreads: [], apartFromThreads: ['network'], devices: ['d-medium'] },
 };
 /** A thread comes behind those whose outputs it consumes: the order of ending them. */
 export const subscriptionsOf = (thread: ThreadName): readonly ThreadId[] => WANTED[thread].subscribes.map(threadId);
@@ -45,10 +47,10 @@ export const applicationJson = (): NewApplication => ({
 
 /** As `POST /v1/threads` takes it. @param assumptions how many searches `network` makes for each flight. */
 export function threadJson(thread: ThreadName, programSha256: string, assumptions: number): NewThread {
-  const { runtime, subscribes, limits, expectedCores, nearThreads, apartFromThreads } = WANTED[thread];
+  const { runtime, subscribes, limits, expectedCores, nearThreads, apartFromThreads, devices } = WANTED[thread];
   return {
     thread, application: APPLICATION, runtime, programSha256, args: argsOf(thread, assumptions), seed: SEED, subscribes, deterministic: true,
-    checkpointMs: CHECKPOINT_MS, limits: { ...limits, cpuCores: 1 }, expectedCores, affinity: { nearThreads, apartFromThreads },
+    checkpointMs: CHECKPOINT_MS, limits: { ...limits, cpuCores: 1 }, expectedCores, affinity: { nearThreads, apartFromThreads, devices },
   };
 }
 

@@ -8,7 +8,8 @@ import { OperationError } from '@godwit/kernel';
 import { bundleThread } from '@godwit/sdk/bundle';
 import type { FlightRow } from './day.js';
 
-export const THREADS = ['intake', 'network', 'board', 'delays'] as const;
+/** Producers before consumers; `delays` before `network`, which may not be placed where `delays` is. */
+export const THREADS = ['intake', 'delays', 'network', 'board'] as const;
 export type ThreadName = (typeof THREADS)[number];
 export type Programs = Readonly<Record<ThreadName, Uint8Array>>;
 

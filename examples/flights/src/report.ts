@@ -20,6 +20,7 @@ function comparison(off: RunAccount, on: RunAccount): string[] {
   return table({
     head: ['the same recorded day', 'migration off', 'migration on'],
     rows: [
+      both(`${off.loaded} begins on`, (run) => run.beganOn),
       both(`latency of ${off.loaded}, median`, (run) => msText(loaded(run).latencies.p50)),
       both(`latency of ${off.loaded}, p99 (goal ${msText(off.goalMs)})`, (run) => msText(loaded(run).latencies.p99)),
       both(`latency of ${off.loaded}, longest`, (run) => msText(loaded(run).latencies.max)),

@@ -98,7 +98,7 @@ function account(change: Partial<RunAccount> & { readonly lateMs?: number } = {}
   const chain = checkChain(made, sha256);
   const threads = ['intake', 'network', 'board', 'delays'].map((thread) => ({ thread, chain, replay: { outputs: 50, chainHash: chain.chainHash }, latencies: latencies(made, 500) }));
   return {
-    policy: 'predictive', goalMs: 500, flightsIn: 100, flightsCounted: 100, flightsMissing: 0, flightsRepeated: 0, threads, loaded: 'network', overloadSeconds: 0, peakCores: 0.42,
+    policy: 'predictive', goalMs: 500, flightsIn: 100, flightsCounted: 100, flightsMissing: 0, flightsRepeated: 0, threads, loaded: 'network', beganOn: 'd-small', overloadSeconds: 0, peakCores: 0.42,
     migrations: [migration], decidedAtMs: 10_000, source: 'd-small', sourceCores: 0.3, passedAtMs: 14_000, ...rest,
   };
 }
@@ -118,6 +118,7 @@ describe('the promises', () => {
     ['the decision came after the overload', account({ decidedAtMs: 15_000 }), 'the decision came before the overload'],
     ['demand never passed the capacity, so nothing was shown', neverPassed, 'the decision came before the overload'],
     ['messages were late with moves', account({ lateMs: 900 }), 'with moves it does not'],
+    ['the runs began on different devices', account({ beganOn: 'd-medium' }), 'both runs began on the same device'],
     ['a flight is missing', account({ flightsCounted: 99, flightsMissing: 1 }), 'predictive: every flight is counted once'],
     ['a flight was repeated', account({ flightsRepeated: 1 }), 'predictive: every flight is counted once'],
   ])('are broken when %s', (_, on, promise) => {

@@ -144,6 +144,8 @@ export interface RunAccount {
   readonly flightsRepeated: number;
   readonly threads: readonly ThreadAccount[];
   readonly loaded: string;
+  /** The device on which the loaded thread was first seen. */
+  readonly beganOn: string;
   readonly overloadSeconds: number;
   /** Highest demand of the loaded thread over two seconds, cores. */
   readonly peakCores: number;
@@ -172,6 +174,7 @@ export function promises(off: RunAccount, on: RunAccount): Verdict[] {
   const lead = leadMs(on);
   const [lateOff, lateOn] = [loadedOf(off)?.latencies, loadedOf(on)?.latencies];
   return [
+    { promise: 'both runs began on the same device', kept: off.beganOn === on.beganOn, figures: `${off.loaded} on ${off.beganOn}, and on ${on.beganOn}` },
     { promise: 'a thread was moved', kept: committed.some(({ thread }) => thread === on.loaded), figures: `${committed.length} of ${on.migrations.length} migrations committed` },
     { promise: 'the decision came before the overload', kept: lead !== undefined && lead > 0, figures: leadText(on, lead) },
     { promise: 'without moves the load makes messages late', kept: (lateOff?.p99 ?? 0) > off.goalMs, figures: `p99 ${ms(lateOff?.p99 ?? NaN)}, goal ${ms(off.goalMs)}` },

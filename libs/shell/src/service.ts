@@ -64,7 +64,7 @@ function endOnSignals(app: NestFastifyApplication, { log, nats, close }: Service
     try {
       await close();
       await app.close();
-      await nats.drain();
+      await nats.drain().catch(() => nats.close()); // a broker that is gone cannot be waited for
     } catch (error) {
       log.error({ err: error }, 'did not end in order');
       process.exit(1);

@@ -4,6 +4,7 @@ import { checkpoint, input, intent, numbers, outputs, own, upTo, type JournalFix
 
 /** Owner records, outputs, checkpoints, inputs: create-only, in order, recognised when repeated. */
 export function appendContract(fixture: JournalFixture): void {
+  // long because it is a list of cases, each short
   describe('owner records', () => {
     it('are appended by whoever saw the newest, and by nobody else', async () => {
       const at = fixture.thread();

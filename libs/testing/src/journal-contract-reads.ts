@@ -6,6 +6,7 @@ const brief = (entry: JournalEntry): string => `${entry.thread} ${entry.type} ${
 
 /** Reading by one cursor, tails, purging. */
 export function readContract(fixture: JournalFixture): void {
+  // long because it is a list of cases, each short
   /** A consumer's inputs between the outputs of two producers, one of which it does not subscribe to. */
   async function mixed() {
     const consumer = fixture.thread();

@@ -6,6 +6,7 @@ const ROUNDS = 15;
 
 /** Old owners that wake late, and appends whose answer was lost. */
 export function zombieContract(fixture: JournalFixture): void {
+  // long because it is a list of cases, each short
   describe('a device that lost ownership', () => {
     it('has every kind of append refused, and learns who owns the thread', async () => {
       const { at, own: first, appender } = await fixture.owned();

@@ -31,6 +31,7 @@ const bytesOf = (snapshot: ThreadSnapshot): string => Buffer.concat(encodeSnapsh
 const stretch = (rng: Xoshiro128): Promise<void> => new Promise((resolve) => setTimeout(resolve, rng.next() * LONGEST_STRETCH_MS));
 
 export function runtimeContract(makeRuntime: () => Runtime, programs: readonly ContractProgram[]): void {
+  // long because it is a list of cases, each short
   describe.each(programs.map((p) => [p.name, p] as const))('a thread that %s', (_name, member) => {
     const runs: ContractRun[] = [];
     let expected: Promise<ContractRun> | undefined;

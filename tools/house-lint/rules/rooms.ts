@@ -22,7 +22,7 @@ const ARROWS: Readonly<Record<Layer, readonly Layer[] | '*'>> = {
 const EXTRA: Readonly<Record<string, readonly string[]>> = {
   '@godwit/client': ['@godwit/kernel'], // ids and refusals are part of what it answers
   '@godwit/sdk': ['@godwit/kernel'],
-  '@godwit/local': ['@godwit/servers'], // it finds and starts NATS and Redis
+  '@godwit/local': ['@godwit/servers', '@godwit/nats'], // it finds and starts NATS and Redis, and registers its devices there
   '@godwit/cli': ['@godwit/client', '@godwit/local'],
   '@godwit/task': ['@godwit/sdk'], // it runs what is written with it
 };

@@ -203,7 +203,8 @@ class Link implements NatsLink {
   async close(): Promise<void> {
     if (this.nc.isClosed()) return;
     // Draining waits for the broker; without one there is nothing to send to.
-    await (this.connected ? this.nc.drain() : this.nc.close());
+    // One that breaks while it drains has nothing more to wait for either.
+    await (this.connected ? this.nc.drain().catch(() => this.nc.close()) : this.nc.close());
   }
 
   [Symbol.asyncDispose](): Promise<void> {

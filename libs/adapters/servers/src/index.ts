@@ -6,4 +6,4 @@ export { startNatsCluster, type RunningNatsCluster, type StartNatsClusterOptions
 export { startRedis, type StartRedisOptions } from './start-redis.js';
 export type { RunningServer } from './running-server.js';
 export type { ServerEnd } from './keep-server.js';
-export { checkNatsDurability, type DurabilityQuery, type NatsDurability } from './nats-durability.js';
+export { checkNatsDurability, demandDurability, type DurabilityQuery, type NatsDurability } from './nats-durability.js';

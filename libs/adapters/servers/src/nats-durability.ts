@@ -1,6 +1,6 @@
 /** Whether a NATS server is one on which the journal may rest: new enough, and nothing acknowledged before the disk has it. */
 import { connect } from 'node:net';
-import { OperationError, refuse, type Refusal } from '@godwit/kernel';
+import { isRefusal, OperationError, refuse, type Refusal } from '@godwit/kernel';
 import { parseVersion, tooOld } from './version.js';
 
 export interface NatsDurability {
@@ -27,7 +27,7 @@ export async function checkNatsDurability(query: DurabilityQuery): Promise<NatsD
     const version = query.url === undefined ? undefined : await greetingVersion(query.url);
     const refusal = version === undefined ? undefined : tooOld('nats', version, 'the server at NATS_URL');
     return refusal ?? refuse('unsafe-durability',
-      'whether the NATS server syncs before it acknowledges cannot be seen: set NATS_MONITOR_URL to its monitoring address, or start with --unsafe-durability');
+      'whether the NATS server syncs before it acknowledges cannot be seen: set NATS_MONITOR_URL to its monitoring address, or start with --unsafe-durability (GODWIT_UNSAFE_DURABILITY=true)');
   }
   const varz = await fetchMonitor(query.monitorUrl, 'varz') as { version?: unknown; jetstream?: { config?: { sync_always?: unknown } } } | null;
   const text = typeof varz?.version === 'string' ? varz.version : '';
@@ -79,4 +79,16 @@ function greeting(host: string, port: number): Promise<ReturnType<typeof parseVe
     socket.once('error', (cause) => reject(new OperationError('connection-lost', `the NATS server at ${host}:${port} does not answer`, { effect: 'none', cause })));
     socket.once('close', () => resolve(parseVersion(/^INFO .*?"version":\s*"([^"]+)"/.exec(text)?.[1] ?? '')));
   });
+}
+
+/**
+ * For a service's start: ends the process with one clear line when the journal could not rest on the broker, and nobody said
+ * that this is known.
+ */
+export async function demandDurability(query: { readonly url: string; readonly monitorUrl: string | undefined; readonly unsafe: boolean }): Promise<void> {
+  if (query.unsafe) return;
+  const found = await checkNatsDurability({ url: query.url, ...(query.monitorUrl === undefined ? {} : { monitorUrl: query.monitorUrl }) });
+  if (!isRefusal(found)) return;
+  process.stderr.write(`godwit: ${found.reason}\n`);
+  process.exit(2);
 }

@@ -39,20 +39,22 @@ describe('a program that never ends', () => {
 
   it('uses no more than its share while it has one', async () => {
     const run = await misbehaving('loop');
-    const spent = async (ms: number): Promise<number> => {
-      const before = run.thread.sample().cpuSeconds;
-      await new Promise((resolve) => setTimeout(resolve, ms));
-      return (run.thread.sample().cpuSeconds - before) / (ms / 1_000);
+    const held = async (seconds: number): Promise<void> => {
+      while (run.thread.sample().heldSeconds < seconds) await new Promise((resolve) => setImmediate(resolve));
     };
-    await spent(100);
     run.thread.setDuty(0.2);
-    const share = await spent(1_500);
-    expect(share).toBeGreaterThan(0.02);
+    await within(held(0.1), 'a first hold');
+    const [beginMs, before] = [performance.now(), run.thread.sample()];
+    await within(held(before.heldSeconds + 1), 'a second of holding');
+    const share = (run.thread.sample().cpuSeconds - before.cpuSeconds) / ((performance.now() - beginMs) / 1_000);
     expect(share).toBeLessThan(0.3);
-    expect(run.thread.sample().heldSeconds).toBeGreaterThan(0.1);
-    const begin = performance.now();
+    // A share so small means holds of a second: a freeze does not wait for their end.
+    run.thread.setDuty(0.01);
+    const heldBefore = run.thread.sample().heldSeconds;
+    await within(held(heldBefore + 0.2), 'a long hold');
+    const freezeBeginMs = performance.now();
     await run.freeze();
-    expect(performance.now() - begin).toBeLessThan(100);
+    expect(performance.now() - freezeBeginMs).toBeLessThan(500);
   }, TEST_TIMEOUT_MS);
 
   it('shows in its trace where it spends its time', async () => {

@@ -37,7 +37,7 @@ function settle(state: MigrationState, own: { epoch: number; seq: number; device
   const known = { ...state, newEpoch: own.epoch, newOwnSeq: own.seq, outcome };
   switch (outcome) {
     case 'committed':
-      return enter(known, 'committing', nowMs, limits, { type: 'activate-target', epoch: own.epoch, ownSeq: own.seq });
+      return stay({ ...known, phase: 'committing', deadlineMs: nowMs + limits.activateMs, attempts: 0 }, { type: 'activate-target', epoch: own.epoch, ownSeq: own.seq });
     case 'rolled-back':
       return enter(known, 'rolled-back', nowMs, limits, { type: 'thaw-source', epoch: own.epoch, ownSeq: own.seq }, { type: 'discard-target' });
     case 'failed-over':

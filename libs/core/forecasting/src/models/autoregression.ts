@@ -16,6 +16,7 @@ const MOST_UNITS = 1e6;
  * and origin do not matter.
  */
 function autoregressive(differenced: boolean): PointModel {
+  // long because the closures share one fit and its buffers, which are allocated once
   const fit = new RecursiveLeastSquares(ORDER + 1, FORGETTING, 1);
   const lags = new Float64Array(ORDER);
   const inputs = new Float64Array(ORDER + 1);
