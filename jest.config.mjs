@@ -26,4 +26,5 @@ export default {
   ],
   testTimeout: 30_000,
   maxWorkers: 2,
+  testSequencer: '<rootDir>/tools/jest/example-last.mjs',
 };

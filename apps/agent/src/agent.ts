@@ -329,7 +329,7 @@ export class Agent {
     await Promise.allSettled([...this.hosts.values()].filter((host) => host.state === 'running').map((host) => host.checkpoint()));
     await Promise.allSettled([...this.hosts.values(), ...[...this.staging.values()].map(({ host }) => host)].map((host) => host.end()));
     this.parts.pool.close();
-    await this.parts.door.close();
+    this.parts.door.close();
     this.parts.enforcer.close();
   }
 }

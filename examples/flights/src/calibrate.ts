@@ -21,7 +21,7 @@ export interface Calibration {
 }
 
 /** Mean demand of the busy hours: above what the small device has, below what the large one has, with room for bursts on both sides. */
-export const BUSY_CORES = 0.37;
+export const BUSY_CORES = 0.35;
 /** Part of the day that is measured: the graph is full from its beginning on. As shares of the day. */
 const MEASURED = { from: 11.5 / 24, to: 13 / 24 };
 const PROBE_ASSUMPTIONS = 4;

@@ -21,8 +21,8 @@ const device = (id: string, { rack, subnet, ...rest }: Difference): DeviceSpec =
 /** Three devices that differ in size, place, price and power, so that there is something to decide. */
 export const DEFAULT_DEVICES: readonly DeviceSpec[] = [
   device('d-small', { cpuCores: 0.3, rack: 'r1', subnet: '10.0.1.0/24', pricePerHour: 0.02, idleWatts: 4, busyWatts: 9 }),
-  device('d-medium', { cpuCores: 0.4, rack: 'r1', subnet: '10.0.1.0/24', pricePerHour: 0.04, idleWatts: 6, busyWatts: 14 }),
-  device('d-large', { cpuCores: 0.5, rack: 'r2', subnet: '10.0.2.0/24', pricePerHour: 0.09, idleWatts: 10, busyWatts: 24 }),
+  device('d-medium', { cpuCores: 0.35, rack: 'r1', subnet: '10.0.1.0/24', pricePerHour: 0.04, idleWatts: 6, busyWatts: 14 }),
+  device('d-large', { cpuCores: 0.55, rack: 'r2', subnet: '10.0.2.0/24', pricePerHour: 0.09, idleWatts: 10, busyWatts: 24 }),
 ];
 
 export const MAX_LOCAL_DEVICES = 16;

@@ -14,7 +14,7 @@ export interface LocalOptions {
   readonly once?: boolean;
   /** Default `predictive`. */
   readonly policy?: Policy;
-  /** Default: those of the data folder's last start, else three of 0.3, 0.4 and 0.5 cores. */
+  /** Default: those of the data folder's last start, else three of 0.3, 0.35 and 0.55 cores. */
   readonly devices?: readonly DeviceSpec[];
   /** How far forecasts reach, 1,000 to 600,000 ms. Default 60,000. */
   readonly horizonMs?: DurationMs;

@@ -15,7 +15,8 @@ export function asyncify(bytes: Uint8Array): Uint8Array {
   const features = F.Atomics | F.MutableGlobals | F.NontrappingFPToInt | F.SIMD128 | F.BulkMemory | F.BulkMemoryOpt | F.SignExt
     | F.ReferenceTypes | F.Multivalue | F.MultiMemory | F.ExtendedConst;
   const module = readBinary(bytes, features);
-  binaryen.setOptimizeLevel(2);
+  // Level 1: higher ones take twice as long, and the kernels of the bench run no faster.
+  binaryen.setOptimizeLevel(1);
   binaryen.setShrinkLevel(0);
   binaryen.setPassArgument('asyncify-imports', [`${HOST_MODULE}.poll`, ...BLOCKING_WASI.map((name) => `${WASI_MODULE}.${name}`)].join(','));
   binaryen.setPassArgument('asyncify-memory', EXPORT_STACK);

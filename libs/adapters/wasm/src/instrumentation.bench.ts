@@ -1,7 +1,8 @@
 /**
  * What the instrumentation costs: kernels in C, plain and instrumented, in one run. Run it with
  * `npx node --conditions=@godwit/source --import ./scripts/source-hooks.mjs src/instrumentation.bench.ts` in this package.
- * Measured: this thread's CPU time inside the module, best of several tries, variants in turn (the machine may be busy). Left out: polls that are taken (a hundred a
+ * Measured: this thread's CPU time inside the module, best of several tries, variants in turn (the machine may be busy).
+ * That clock ticks every 4 ms, so each try takes at least 100. Left out: polls that are taken (a hundred a
  * second), the worker, the watchdog; larger programs, whose instruction cache feels the code's growth more.
  */
 import { asyncify } from './asyncify.js';
@@ -13,9 +14,9 @@ import { ProgramExit, WASI_NAMES, WasiSystem } from './wasi.js';
 import { WASI_MODULE } from './wasi-signatures.js';
 
 const KERNELS: readonly (readonly [name: string, turns: number])[] = [
-  ['fib', 12], ['matrix', 12], ['sieve', 8], ['nbody', 8], ['mandelbrot', 8], ['qsort', 4], ['distance', 40], ['machine', 12], ['strings', 12],
+  ['fib', 200], ['matrix', 80], ['sieve', 40], ['nbody', 80], ['mandelbrot', 24], ['qsort', 4], ['distance', 400], ['machine', 30], ['strings', 60],
 ];
-const TRIES = 7;
+const TRIES = 5;
 
 async function timeMs(module: WebAssembly.Module, kernel: string, turns: number): Promise<number> {
   const shared = (initial: number, maximum = initial): WebAssembly.Memory => new WebAssembly.Memory({ initial, maximum, shared: true });
