@@ -15,7 +15,7 @@ const trace = (...edges: [ThreadId, ThreadId, number][]): Uint8Array => traceBat
 } satisfies TraceBatch);
 
 function rig() {
-  const clock = { atMs: 1_000_000, nowMs: () => clock.atMs, monotonicMs: () => clock.atMs } satisfies Clock & { atMs: number };
+  const clock: Clock & { atMs: number } = { atMs: 1_000_000, nowMs: () => clock.atMs, monotonicMs: () => clock.atMs };
   const published: GraphMessage[] = [];
   const keeper = new GraphKeeper({ clock, log: createLog('spec', 'silent'), publish: (graph) => published.push(graph) });
   const latency = (thread: ThreadId, ...values: number[]): void => keeper.takeSamples(SUBJECTS.metrics(device), encodeSamples({

@@ -51,7 +51,7 @@ export class Loop implements AsyncDisposable {
   }
 
   /** Publishes a registration event as a plain client does, and waits for what is said to it. */
-  async register(event: string, id: string, spec: object | Uint8Array): Promise<RegistryVerdict> {
+  async register(event: string, id: string, spec: object | Uint8Array): Promise<RegistryVerdict & { readonly subject: string }> {
     const before = this.verdicts.length;
     const json = headers();
     json.set('Content-Type', 'application/json');
