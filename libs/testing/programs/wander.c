@@ -1,4 +1,4 @@
-/* Not written for Godwit: a recursive search and a recursive floating-point walk, a line of each per round. argv[1]: rounds. */
+/* Not written for Godwit: a recursive search and a recursive floating-point walk, for each line read: its depth. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,10 +21,11 @@ static double walk(double x, int depth) {
   return sum / 3 + walked * 1e-9;
 }
 
-int main(int argc, char **argv) {
-  int rounds = argc > 1 ? atoi(argv[1]) : 100;
-  for (int round = 0; round < rounds; round++) {
-    printf("%d queens %u walk %.17g\n", round, queens(10 + round % 2, 0, 0, 0), walk(round, 11));
+int main(void) {
+  char line[64];
+  for (int round = 0; fgets(line, sizeof line, stdin); round++) {
+    int depth = atoi(line);
+    printf("%d queens %u walk %.17g\n", round, queens(depth, 0, 0, 0), walk(round, depth));
     fflush(stdout);
   }
   return 0;
