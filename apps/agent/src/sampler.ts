@@ -98,6 +98,7 @@ export class Sampler {
       'safepoint.polls_per_second': (now.polls - before.polls) / seconds,
     };
     const latency = host.latency.quantiles([0.5, 0.99]);
+    if (host.dirty.bytesPerSecond !== undefined) reading['memory.dirty_bytes_per_second'] = host.dirty.bytesPerSecond;
     if (latency) {
       reading['latency.ms_p50'] = latency[0]!;
       reading['latency.ms_p99'] = latency[1]!;

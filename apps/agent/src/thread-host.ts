@@ -15,6 +15,7 @@ import type { ThreadSpec } from '@godwit/registry';
 import type { RestoredMark, RuntimeSample, SnapshotMark, ThreadProgram } from '@godwit/runtime';
 import type { ThreadOutput } from '@godwit/snapshot';
 import type { Socket } from 'node:net';
+import { DirtyRate } from './dirty-rate.js';
 import type { HostDependencies, HostState } from './host-dependencies.js';
 import { InputPump } from './input-pump.js';
 import { LatencyWindow } from './latency.js';
@@ -37,6 +38,7 @@ export class ThreadHost {
   /** Cores that the controller lets it use; undefined for no throttle. */
   throttleCores: number | undefined;
   readonly latency = new LatencyWindow();
+  readonly dirty = new DirtyRate();
   outputs = 0;
   /** Appends that the broker refused, over all epochs of this host. */
   refusedAppends = 0;
@@ -341,6 +343,7 @@ export class ThreadHost {
     const covered = [...this.held];
     const taken = await this.snapshotRunning();
     if (isRefusal(taken)) return taken;
+    this.dirty.seen(taken.parts, this.deps.clock.monotonicMs());
     const k = this.k + 1;
     const written = await this.deps.checkpoints.write(this.spec.thread, { epoch: fence.epoch, k, parts: taken.parts });
     if (isRefusal(written)) return written;
