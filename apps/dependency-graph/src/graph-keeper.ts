@@ -8,9 +8,8 @@
 import { isRefusal, refuse, type Clock, type DurationMs, type Refusal, type ThreadId } from '@godwit/kernel';
 import { age, criticalPath, declareSubscriptions, dependencies, dependents, edgesOf, emptyGraph, observe, ratesAt, withoutThread, type DependencyGraph, type Edge } from '@godwit/graph';
 import { EMPTY_REGISTRY, type Registry } from '@godwit/registry';
-import type { Log } from '@godwit/shell';
+import { Malformed, type Log } from '@godwit/shell';
 import { decodeSamples, SUBJECTS, traceBatchCodec, type EdgeMessage, type GraphAnswer, type GraphMessage } from '@godwit/wire';
-import { Malformed } from './malformed.js';
 
 /** A graph that did not change is published so often all the same, for those who came later. */
 export const REPEAT_MS: DurationMs = 10_000;

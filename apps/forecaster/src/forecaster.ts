@@ -11,12 +11,11 @@
 import { isRefusal, refuse, type Clock, type DeviceId, type DurationMs, type InstantMs, type MonotonicMs, type ThreadId } from '@godwit/kernel';
 import { DEMAND_LIMITS, deviceDemand, deviceLoadOf, freshThreadDemand, threadDemand, threadLoadOf, type ThreadDemandState } from '@godwit/forecasting';
 import type { Registry } from '@godwit/registry';
-import type { Log } from '@godwit/shell';
+import { Malformed, type Log } from '@godwit/shell';
 import type { Reading } from '@godwit/telemetry';
 import { decodeSamples, SUBJECTS, type ForecastMessage, type History } from '@godwit/wire';
 import { DemandSeries } from './demand-series.js';
 import { knownLoads, type KnownLoads } from './known-loads.js';
-import { Malformed } from './malformed.js';
 import { RollUp, type Step } from './roll-up.js';
 import { isInShare, WHOLE, type Share } from './share.js';
 

@@ -1,9 +1,8 @@
 /** The gateway's high-water marks: up to which sequence of a shard the outputs have been released to the outside. */
 import { refuse, type Clock, type ShardId } from '@godwit/kernel';
 import type { Registry } from '@godwit/registry';
-import type { Log } from '@godwit/shell';
+import { Malformed, type Log } from '@godwit/shell';
 import { SUBJECTS } from '@godwit/wire';
-import { Malformed } from './malformed.js';
 
 const SEQUENCE = /^\d{1,16}$/;
 

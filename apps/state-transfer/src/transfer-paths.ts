@@ -6,9 +6,8 @@
 import { isRefusal, refuse, type Clock, type DeviceId, type DurationMs, type MonotonicMs, type Refusal } from '@godwit/kernel';
 import type { LeaseChange } from '@godwit/nats';
 import type { Registry } from '@godwit/registry';
-import type { Log } from '@godwit/shell';
+import { Malformed, type Log } from '@godwit/shell';
 import { decodeSamples, leaseCodec, SUBJECTS, type Lease, type PathReply, type PathRequest } from '@godwit/wire';
-import { Malformed } from './malformed.js';
 
 /** 1 Gbit/s, where nothing was measured yet. */
 export const UNMEASURED_BYTES_PER_SECOND = 125_000_000;

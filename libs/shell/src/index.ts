@@ -6,3 +6,4 @@ export * from './nest-transport.js';
 export * from './admin.js';
 export * from './service.js';
 export * from './registry-follower.js';
+export * from './malformed.js';

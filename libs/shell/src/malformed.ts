@@ -1,6 +1,6 @@
 /** Counts messages that were refused, and logs them at a bounded rate: a broken sender must not fill the disk. */
 import type { Clock, Refusal } from '@godwit/kernel';
-import type { Log } from '@godwit/shell';
+import type { Log } from './log.js';
 
 const LOG_EVERY_MS = 10_000;
 
