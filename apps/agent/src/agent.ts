@@ -137,7 +137,7 @@ export class Agent {
     const host = this.hosts.get(thread);
     if (!host) return;
     this.hosts.delete(thread);
-    this.refusedAppends += host.refusedAppends;
+    this.refusedAppends += host.refusedAppends + host.withheldOutputs;
     this.parts.enforcer.release(host.pid);
     this.parts.onGone(thread);
     this.tellProcesses();

@@ -74,6 +74,13 @@ export class ThreadHost {
   get pid(): number {
     return this.runner.pid;
   }
+  /**
+   * Outputs of a host that was overtaken while it ran, which it has not appended and never will: when it hears of the
+   * newer owner before the broker has refused them, it refuses them itself. A frozen host handed them over.
+   */
+  get withheldOutputs(): number {
+    return this.state === 'running' || this.state === 'suspended' ? this.unacked.length + this.held.length : 0;
+  }
   get backlogRecords(): number {
     return this.pump?.backlog ?? 0;
   }

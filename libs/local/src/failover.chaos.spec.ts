@@ -49,7 +49,8 @@ describe('the device that owns a thread', () => {
     loop.local.kill(`agent-${record.device}`, 'SIGCONT', { restart: false });
     await until('the woken agent lets the thread go', async () => (await loop.status(record.device)).threads.length === 0);
     const status = await loop.status(record.device);
-    // Its runner went on into the pipe while the agent slept: there was something to refuse.
+    // Its runner went on into the pipe while the agent slept: there was something to refuse, for the broker or for the
+    // agent itself, whichever learnt first of the newer owner.
     expect(status.refusedAppends).toBeGreaterThan(0);
     const late = (await loop.outputs('counter')).filter(({ seq, record: output }) => seq > newest.seq && output.epoch < newest.record.epoch);
     expect(late).toEqual([]);
