@@ -177,6 +177,14 @@ describe('the command line', () => {
     expect(await godwit('outputs', 'counter', '--follow')).toEqual({ code: 1, out: 'a\n', err: 'godwit: counter failed: trap: unreachable\n        `godwit why counter` tells more.\n' });
   });
 
+  it('asks a thread and prints its answer, or nothing where there is none', async () => {
+    routes['POST /v1/threads/counter/requests'] = { body: { requestId: 'r', seq: 7, duplicate: false, answer: { n: 3, messages: [{ kind: '', payload: 'Zm91cg==' }] } } };
+    expect((await godwit('request', 'counter', '2+2', '--request-id', 'r', '--timeout', '500')).out).toBe('four\n');
+    expect([asked.at(-1)!.url, JSON.parse(asked.at(-1)!.body)]).toEqual(['/v1/threads/counter/requests?timeoutMs=500', { requestId: 'r', messages: [{ kind: '', payload: 'Misy' }] }]);
+    routes['POST /v1/threads/counter/requests'] = { body: { requestId: 'r', seq: 8, duplicate: false, answer: null } };
+    expect((await godwit('request', 'counter', 'x')).out).toBe('');
+  });
+
   it('gives input from the command line or from stdin', async () => {
     routes['POST /v1/threads/counter/inputs'] = { status: 201, body: { requestId: 'r', seq: 7, duplicate: false } };
     expect((await godwit('input', 'counter', 'hé', '--kind', 'k', '--request-id', 'r')).out).toBe('r appended at 7\n');

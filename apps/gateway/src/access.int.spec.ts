@@ -11,7 +11,7 @@ const ROUTES: readonly (readonly [method: string, path: string, least: Role])[] 
   ['POST', '/v1/reservations', 'admin'], ['POST', '/v1/load-forecasts', 'admin'], ['POST', '/v1/maintenance', 'admin'],
   ['DELETE', '/v1/devices/x', 'admin'], ['DELETE', '/v1/threads/x', 'admin'],
   ['GET', '/v1/devices', 'viewer'], ['GET', '/v1/devices/x', 'viewer'], ['GET', '/v1/applications', 'viewer'], ['GET', '/v1/threads', 'viewer'], ['GET', '/v1/threads/x', 'viewer'],
-  ['POST', '/v1/threads/x/inputs', 'operator'], ['GET', '/v1/threads/x/outputs', 'viewer'], ['GET', '/v1/threads/x/outputs/stream', 'viewer'],
+  ['POST', '/v1/threads/x/inputs', 'operator'], ['POST', '/v1/threads/x/requests', 'operator'], ['GET', '/v1/threads/x/outputs', 'viewer'], ['GET', '/v1/threads/x/outputs/stream', 'viewer'],
   ['POST', '/v1/migrations', 'operator'], ['GET', '/v1/migrations', 'viewer'], ['GET', '/v1/migrations/x', 'viewer'], ['GET', '/v1/migrations/stream?after=-', 'viewer'],
   ['GET', '/v1/decisions', 'viewer'], ['GET', '/v1/forecasts/devices/x', 'viewer'], ['GET', '/v1/forecasts/threads/x', 'viewer'], ['GET', '/v1/graph', 'viewer'], ['GET', '/v1/graph/x', 'viewer'],
 ];

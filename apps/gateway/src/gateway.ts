@@ -14,14 +14,17 @@ import { refusalOf, STREAMS, SUBJECTS } from '@godwit/wire';
 import { z } from 'zod';
 import { DecisionsController } from './controllers/decisions-controller.js';
 import { GraphController } from './controllers/graph-controller.js';
-import { JOURNAL, JournalController } from './controllers/journal-controller.js';
+import { JournalController } from './controllers/journal-controller.js';
 import { CONNECTION, MigrationsController } from './controllers/migrations-controller.js';
 import { ObjectsController } from './controllers/objects-controller.js';
 import { PROGRAMS, ProgramsController } from './controllers/programs-controller.js';
 import { RegistrationsController } from './controllers/registrations-controller.js';
+import { Answers } from './doors/answers.js';
+import { InputDoor } from './doors/input-door.js';
 import { Objects } from './doors/objects.js';
 import { Outputs } from './doors/outputs.js';
 import { Owners } from './doors/owners.js';
+import { serveRequests } from './doors/request-subject.js';
 import { Registrar } from './doors/registrar.js';
 import { MARK_REPEAT_MS, Told } from './doors/told.js';
 import { followStream, type Followed } from './follow-stream.js';
@@ -88,7 +91,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   });
   const stopTelling = await keepTelling(options, told, () => [...registry.registry.threads.values()].map(({ shard }) => shard));
   const streams = new EventStreams(options.heartbeatMs);
-  const app = await serveHttp(options, views, told, streams);
+  const doors = openDoors(options, views, told);
+  const stopRequests = serveRequests(link.nc, { ...doors, log });
+  const app = await serveHttp(options, views, doors, told, streams);
   return {
     url: await app.getUrl(),
     checks: [
@@ -100,6 +105,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     async close() {
       stopTelling();
       stopListening();
+      stopRequests();
+      doors.answers.close();
       streams.closeAll();
       await app.close();
       await Promise.all([registry, ...followed].map((one) => one.stop()));
@@ -152,16 +159,31 @@ async function keepTelling({ link, log }: GatewayOptions, told: Told, shards: ()
   };
 }
 
-async function serveHttp(options: GatewayOptions, views: Views, told: Told, streams: EventStreams): Promise<NestFastifyApplication> {
-  const { link, log, journal } = options;
+interface Doors {
+  readonly inputs: InputDoor;
+  readonly outputs: Outputs;
+  readonly answers: Answers;
+  readonly objects: Objects;
+}
+
+function openDoors({ journal }: GatewayOptions, views: Views, told: Told): Doors {
+  const outputs = new Outputs(journal, told);
   const owners = new Owners(journal, systemClock.monotonicMs);
+  return {
+    outputs, inputs: new InputDoor(journal, told), answers: new Answers(outputs, journal),
+    objects: new Objects(views.registry, owners, views.migrations, views.samples, views.forecasts, views.events),
+  };
+}
+
+async function serveHttp(options: GatewayOptions, views: Views, doors: Doors, told: Told, streams: EventStreams): Promise<NestFastifyApplication> {
+  const { link, log } = options;
   const value = <T>(provide: unknown, useValue: T) => ({ provide: provide as never, useValue });
   const module: DynamicModule = {
     module: GatewayModule,
     controllers: [ProgramsController, RegistrationsController, ObjectsController, JournalController, MigrationsController, DecisionsController, GraphController],
     providers: [
-      value(CONNECTION, link.nc), value(JOURNAL, journal), value(PROGRAMS, options.programs), value(Told, told), value(EventStreams, streams),
-      value(Objects, new Objects(views.registry, owners, views.migrations, views.samples, views.forecasts, views.events)), value(Outputs, new Outputs(journal, told)),
+      value(CONNECTION, link.nc), value(InputDoor, doors.inputs), value(Answers, doors.answers), value(PROGRAMS, options.programs), value(Told, told), value(EventStreams, streams),
+      value(Objects, doors.objects), value(Outputs, doors.outputs),
       value(Registrar, new Registrar(link, views.verdicts, options.verdictMs)),
       value(MigrationView, views.migrations), value(DecisionView, views.decisions), value(ForecastView, views.forecasts),
     ],

@@ -58,6 +58,7 @@ const TABLE: readonly Row[] = [
   ['a repeated parameter', ['GET', '/v1/devices?limit=1&limit=2'], 400, 'limit'],
   ['a forged cursor', ['GET', '/v1/devices?after=%00'], 400, 'after'],
   ['inputs without messages', ['POST', '/v1/threads/t1/inputs', {}], 400, 'messages'],
+  ['a request with no time to wait', ['POST', '/v1/threads/t1/requests?timeoutMs=0', { messages: [{ text: 'x' }] }], 400, 'timeoutMs'],
   ['inputs with both messages and end', ['POST', '/v1/threads/t1/inputs', { end: true, messages: [{ text: 'x' }] }], 400, 'messages'],
   ['a message with two payloads', ['POST', '/v1/threads/t1/inputs', { messages: [{ text: 'x', json: 1 }] }], 400, 'messages.0'],
   ['a message that is no base64', ['POST', '/v1/threads/t1/inputs', { messages: [{ payload: '%%' }] }], 400, 'messages.0.payload'],

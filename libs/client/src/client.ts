@@ -3,7 +3,7 @@ import { errorOf, GodwitError, unreachable } from './godwit-error.js';
 import { parseEvents } from './server-sent-events.js';
 import type {
   Application, ApplicationSpec, Decision, Device, DeviceSpec, Forecast, Graph, InputMessage, InputReceipt, Maintenance, Migration, MigrationUpdate, NewApplication, NewDevice,
-  NewMaintenance, NewReservation, NewThread, Output, OutputPage, Page, Problem, Reservation, Thread, ThreadSpec,
+  NewMaintenance, NewReservation, NewThread, Output, OutputPage, Page, Problem, RequestAnswer, Reservation, Thread, ThreadSpec,
 } from './types.js';
 
 export interface ClientOptions {
@@ -26,8 +26,11 @@ interface Sent {
   readonly raw?: { readonly bytes: Uint8Array; readonly type: string };
   readonly headers?: Readonly<Record<string, string>>;
   readonly query?: Query;
+  /** Instead of the client's own. */
+  readonly timeoutMs?: number;
 }
 const DEFAULT_TIMEOUT_MS = 30_000;
+const ANSWER_TIMEOUT_MS = 30_000;
 /** Between two tries to open a stream again: from, up to. */
 const RETRY_MS = { least: 250, most: 5_000 } as const;
 const encode = encodeURIComponent;
@@ -84,6 +87,16 @@ export class GodwitClient {
     return this.send('POST', `/v1/threads/${encode(thread)}/inputs`, { body: { ...options, end: true } });
   }
 
+  /**
+   * Appends an input and waits for its answer, the first output that it causes; null when the thread put out nothing for
+   * it. With a `requestId` it may be asked again, also after a timeout: it is served once and answered the same.
+   * @param options.timeoutMs longest time for the answer, 1 to 120000, default 30 s; rejects with the code `timeout`.
+   */
+  async request(thread: string, messages: readonly InputMessage[], options: { readonly requestId?: string; readonly timeoutMs?: number } = {}): Promise<RequestAnswer> {
+    const { timeoutMs = ANSWER_TIMEOUT_MS, ...id } = options;
+    return this.send('POST', `/v1/threads/${encode(thread)}/requests`, { body: { ...id, messages }, query: { timeoutMs }, timeoutMs: timeoutMs + this.timeoutMs });
+  }
+
   /** @param from `after` an output number (default 0), or the `last` so many. */
   outputs(thread: string, from: { readonly after?: number; readonly last?: number; readonly limit?: number } = {}): Promise<OutputPage> {
     return this.send('GET', `/v1/threads/${encode(thread)}/outputs`, { query: { ...from } });
@@ -125,7 +138,7 @@ export class GodwitClient {
   }
 
   private async send<Reply>(method: string, path: string, sent: Sent = {}): Promise<Reply> {
-    const response = await this.open(method, path, sent, AbortSignal.timeout(this.timeoutMs));
+    const response = await this.open(method, path, sent, AbortSignal.timeout(sent.timeoutMs ?? this.timeoutMs));
     const text = await response.text().catch((cause: unknown) => { throw unreachable(this.url, cause); });
     if (!response.ok) throw errorOf(response.status, text);
     if (response.status === 204) return undefined as Reply;

@@ -70,6 +70,11 @@ export interface InputReceipt {
   readonly seq: number;
   readonly duplicate: boolean;
 }
+/** What came of a request; the same however often it is asked with the same id. */
+export interface RequestAnswer extends InputReceipt {
+  /** The first output that the request caused; null when the thread took it and put out nothing for it. */
+  readonly answer: Output | null;
+}
 export interface Output {
   readonly n: number;
   readonly seq: number;

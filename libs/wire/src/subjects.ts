@@ -19,6 +19,8 @@ export const SUBJECTS = {
   history: (kind: 'device' | 'thread', id: string) => `godwit.history.${kind}.${id}`,
   agentCommand: (device: DeviceId | string, command: string) => `godwit.agent.${device}.${command}`,
   threadEvent: (device: DeviceId | '*') => `godwit.agent-event.${device}`,
+  /** A request to a thread, answered by the gateway with the first output that it causes. */
+  request: (thread: ThreadId | '*') => `godwit.request.${thread}`,
   migrate: 'godwit.controller.migrate',
   transferGrant: 'godwit.transfer.grant',
   transferPath: 'godwit.transfer.path',

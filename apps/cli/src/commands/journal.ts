@@ -1,4 +1,4 @@
-/** `outputs` and `input`: the journal's doors. */
+/** `outputs`, `input` and `request`: the journal's doors. */
 import type { Output } from '@godwit/client';
 import type { Command } from 'commander';
 import { openSession, type Session, type Terminal } from '../cli.js';
@@ -75,5 +75,15 @@ export function addJournal(program: Command, terminal: Terminal): void {
       const receipt = payload === undefined ? await session.client.endInput(thread, request)
         : await session.client.input(thread, [{ kind: options.kind, payload: Buffer.from(payload).toString('base64') }], request);
       session.show(receipt, ({ requestId, seq, duplicate }) => `${requestId} ${duplicate ? 'was there already' : 'appended'} at ${seq}`);
+    });
+  program.command('request').description('give a thread a message and print its answer').argument('<thread>', 'the thread', id).argument('[text]', 'the message; without it, what stands on stdin')
+    .option('--kind <kind>', 'the message’s kind', '').option('--request-id <id>', 'the same id again gets the same answer', id).option('--timeout <ms>', 'longest time to wait', count, 30_000)
+    .action(async (thread: string, text: string | undefined, options: { kind: string; requestId?: string; timeout: number }, command: Command) => {
+      const session = await openSession(command, terminal);
+      const payload = text === undefined ? await terminal.stdin() : Buffer.from(text);
+      const { answer, ...receipt } = await session.client.request(thread, [{ kind: options.kind, payload: Buffer.from(payload).toString('base64') }],
+        { timeoutMs: options.timeout, ...(options.requestId === undefined ? {} : { requestId: options.requestId }) });
+      if (session.json) session.line(JSON.stringify({ ...receipt, answer }));
+      else if (answer) printOutput(session, answer);
     });
 }

@@ -1,37 +1,29 @@
 /** The only doors for inputs from outside and outputs to outside. */
-import { Body, Controller, Get, Headers, Inject, Param, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Get, Headers, HttpCode, Inject, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiHeader, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from '../http/fastify.js';
 import { type z } from 'zod';
-import { requestId, type RequestId, type ThreadId } from '@godwit/kernel';
-import type { Journal } from '@godwit/journal';
+import type { ThreadId } from '@godwit/kernel';
 import type { ThreadSpec } from '@godwit/registry';
-import { randomUUID } from 'node:crypto';
-import { inputRecord, inputsSchema, rawRecord } from '../doors/inputs.js';
+import { Answers, type Answer } from '../doors/answers.js';
+import { InputDoor, type InputReply } from '../doors/input-door.js';
+import { inputsSchema } from '../doors/inputs.js';
 import { Objects } from '../doors/objects.js';
 import { Outputs, type OutputPage } from '../doors/outputs.js';
 import { Told, unknownThread } from '../doors/told.js';
-import { JSON_TYPE, mediaType, Needs } from '../http/access.js';
+import { JSON_TYPE, Needs } from '../http/access.js';
 import { EventStreams } from '../http/event-stream.js';
 import { jsonSchemaOf } from '../http/open-api.js';
-import { DEFAULT_LIMIT, idempotencyKey, lastEventId, outputsQuery, outputsStreamQuery, pathId } from '../http/parameters.js';
-import { accepted, RefusedError, unlessRefused } from '../http/refused.js';
+import { DEFAULT_ANSWER_MS, DEFAULT_LIMIT, lastEventId, outputsQuery, outputsStreamQuery, pathId, requestsQuery } from '../http/parameters.js';
+import { RefusedError, unlessRefused } from '../http/refused.js';
 import { RAW_INPUT_TYPES } from '../http/server.js';
-
-export const JOURNAL = Symbol('journal');
-export interface InputReply {
-  readonly requestId: string;
-  readonly seq: number;
-  /** True when this request id was in the journal already, with the same content. */
-  readonly duplicate: boolean;
-}
-const freshId = (): RequestId => requestId(randomUUID());
 
 @ApiTags('journal')
 @Controller('v1/threads/:id')
 export class JournalController {
   constructor(
-    @Inject(JOURNAL) private readonly journal: Pick<Journal, 'appendInput' | 'ensureShard'>,
+    @Inject(InputDoor) private readonly inputs: InputDoor,
+    @Inject(Answers) private readonly answers: Answers,
     @Inject(Objects) private readonly objects: Objects,
     @Inject(Outputs) private readonly outputs: Outputs,
     @Inject(Told) private readonly told: Told,
@@ -46,15 +38,24 @@ export class JournalController {
   @ApiBody({ schema: jsonSchemaOf(inputsSchema) })
   async input(@Param('id') id: string, @Body() body: unknown, @Headers() headers: Record<string, string>, @Res({ passthrough: true }) reply: FastifyReply): Promise<InputReply> {
     const spec = this.spec(id);
-    const key = idempotencyKey(headers['idempotency-key']);
-    const raw = mediaType(headers['content-type']) !== JSON_TYPE;
-    const record = unlessRefused(raw ? rawRecord((body as Buffer | undefined) ?? new Uint8Array(0), key ?? freshId()) : inputRecord(accepted(inputsSchema, body, 'inputs'), key, freshId));
-    await this.told.guard(spec.shard);
-    await this.journal.ensureShard(spec.shard);
-    const { seq, duplicate } = unlessRefused(await this.journal.appendInput({ shard: spec.shard, thread: spec.thread }, record));
-    await this.told.note(spec.shard, seq);
-    void reply.code(duplicate ? 200 : 201);
-    return { requestId: record.requestId, seq, duplicate };
+    const receipt = await this.inputs.append(spec, this.inputs.record(body, headers['content-type'], headers['idempotency-key']));
+    void reply.code(receipt.duplicate ? 200 : 201);
+    return receipt;
+  }
+
+  @Post('requests')
+  @HttpCode(200)
+  @Needs('operator', [JSON_TYPE, ...RAW_INPUT_TYPES])
+  @ApiOperation({ summary: 'Append an input and wait for its answer: the first output that it causes, or null when the thread takes it and puts out nothing. The same request id again gets the same answer; 504 when the time is up, and the request goes on' })
+  @ApiConsumes(JSON_TYPE, ...RAW_INPUT_TYPES)
+  @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'the request id, 1 to 64 of a-z, 0-9 and -' })
+  @ApiBody({ schema: jsonSchemaOf(inputsSchema) })
+  async request(
+    @Param('id') id: string, @Body() body: unknown, @Headers() headers: Record<string, string>, @Query({ schema: requestsQuery }) query: z.output<typeof requestsQuery>,
+  ): Promise<InputReply & { readonly answer: Answer }> {
+    const spec = this.spec(id);
+    const record = this.inputs.record(body, headers['content-type'], headers['idempotency-key']);
+    return unlessRefused(await this.answers.to(spec, () => this.inputs.append(spec, record), query.timeoutMs ?? DEFAULT_ANSWER_MS));
   }
 
   @Get('outputs')

@@ -19,6 +19,11 @@ export const outputsQuery = z.strictObject({
   last: whole(1, 1_000).optional().meta({ description: 'the newest so many, instead of `after`' }),
   limit: whole(1, 1_000).optional().meta({ description: 'most items, default 100' }),
 }).refine((given) => given.after === undefined || given.last === undefined, { path: ['last'], error: 'goes without after' });
+/** Longest and usual time for the answer to a request. */
+const MOST_ANSWER_MS = 120_000;
+export const DEFAULT_ANSWER_MS = 30_000;
+export const answerMs = whole(1, MOST_ANSWER_MS);
+export const requestsQuery = z.strictObject({ timeoutMs: answerMs.optional().meta({ description: 'longest time to wait for the answer, default 30000' }) });
 export const outputsStreamQuery = z.strictObject({ after: whole(0, MOST).optional().meta({ description: 'output number that the stream begins behind; Last-Event-ID goes before it' }) });
 export const migrationsQuery = z.strictObject({
   thread: idText.optional(), limit: whole(1, 1_000).optional().meta({ description: 'most items, default 100' }),
