@@ -6,3 +6,4 @@ export * from './thread.js';
 export * from './define-thread.js';
 export * from './json-codec.js';
 export * from './protobuf-codec.js';
+export * from './arrow-codec.js';
