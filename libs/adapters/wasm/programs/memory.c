@@ -8,7 +8,9 @@
 
 #define CELLS_PER_BLOCK 8192
 #define BLOCKS 40
+#ifndef ROUNDS
 #define ROUNDS 60
+#endif
 
 static uint64_t *blocks[BLOCKS];
 static uint64_t expected(uint64_t round, uint64_t block, uint64_t cell) {

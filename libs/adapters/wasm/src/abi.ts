@@ -6,20 +6,27 @@
 import type { ValueType } from './opcodes.js';
 
 /** Part of every name under which an instrumented module is cached. */
-export const MIGRATABLE_VERSION = 1;
+export const MIGRATABLE_VERSION = 2;
 
 export const HOST_MODULE = 'godwit';
 /** Imports from `HOST_MODULE`; the memories stand at these indexes, the program's own first. */
 export const HOST_MEMORIES = ['memory', 'control', 'stack'] as const;
-export const RESERVED_EXPORT = /^(godwit\.|asyncify_)/;
+export const RESERVED_EXPORT = /^godwit\./;
 export const EXPORT_RUN = 'godwit.run';
-/** The stack's memory is exported too: Asyncify knows it by this name. */
-export const EXPORT_STACK = 'godwit.stack';
+/** Goes on from the frames in the stack's memory. */
+export const EXPORT_RESUME = 'godwit.resume';
+/** The tag of the exception that unwinds: thrown by an import, it leaves the program, and every frame saves itself. */
+export const EXPORT_UNWIND = 'godwit.unwind';
+/** Globals of type i32: the address of the next frame to resume, and the one behind the last that was saved. */
+export const EXPORT_NEXT = 'godwit.next';
+export const EXPORT_SAVED = 'godwit.saved';
 export const DESCRIPTION_SECTION = 'godwit';
 
 export const WASM_PAGE_BYTES = 65_536;
-/** Where the captured stack begins; before it stand Asyncify's two words: current position and end. */
+/** Where the captured stack begins, innermost frame first; before it stands a word with the address of its end. */
 export const STACK_BASE = 16;
+/** Where frames are saved during an unwinding, before they are put in front of those that were not resumed yet. */
+export const savingBase = (stackBytes: number): number => STACK_BASE + Math.ceil(stackBytes / 16) * 16;
 
 /** Indexes of 32-bit words in the control memory, which program, worker and main thread share. */
 export const WORD = {

@@ -1,14 +1,13 @@
 /** Rewrites the code of one function: polls, strip-mined loops, re-numbered functions, canonical NaNs. See `rewrite.ts`. */
 import { Reader, Writer } from './binary.js';
+import { blockType } from './code.js';
 import { AddedLocals, COMPUTED, FloatStack, LocalKinds, MOVED } from './float-stack.js';
 import type { FunctionBody, FunctionType, Module } from './module.js';
-import { BYTE_TYPE, FC, isTwoDoubles, OP, PLAIN, PREFIX_FC, PREFIX_FD, TYPE_BYTE, type Operation, type ValueType } from './opcodes.js';
+import { FC, isTwoDoubles, OP, PLAIN, PREFIX_FC, PREFIX_FD, TYPE_BYTE, type Operation, type ValueType } from './opcodes.js';
 import { skipInstruction } from './walk.js';
 
 /** Turns of an innermost loop between two polls. */
 export const STRIP_TURNS = 1024;
-/** The control memory's index among the module's memories. */
-const CONTROL_MEMORY = 1;
 
 export interface Rewriting {
   readonly module: Module;
@@ -28,6 +27,12 @@ export interface FunctionPlan {
   readonly computesFloats: boolean;
 }
 
+export interface RewrittenBody {
+  readonly code: Uint8Array;
+  /** Types of all locals, parameters first. */
+  readonly locals: readonly ValueType[];
+}
+
 interface Frame {
   readonly kind: number;
   /** Depth that a branch to this frame's label aims at, counted from the function's own frame. */
@@ -37,7 +42,6 @@ interface Frame {
   readonly type: FunctionType;
 }
 
-const NOTHING: FunctionType = { params: [], results: [] };
 
 class BodyRewriter {
   private readonly out = new Writer();
@@ -57,19 +61,18 @@ class BodyRewriter {
     this.stack = new FloatStack(this.out, this.added);
   }
 
-  run(): { code: Uint8Array; added: readonly ValueType[] } {
+  run(): RewrittenBody {
     const type = this.rewriting.module.types[this.plan.body.type]!;
     this.frames.push({ kind: OP.block, label: 0, ends: 1, height: 0, type: { params: [], results: type.results } });
     if (this.plan.pollOnEntry) this.poll(`call:${this.plan.index}`);
     while (this.frames.length > 0) this.step();
-    return { code: this.out.view(), added: this.added.types };
+    return { code: this.out.view(), locals: [...this.localTypes, ...this.added.types] };
   }
 
+  /** Whether it is taken is decided by the code that `forms.ts` puts around it. */
   private poll(label: string): void {
     const site = this.kinds?.searching ? 0 : this.rewriting.site(label);
-    // (if (i32.atomic.load $control (i32.const 0)) (then (call $poll (i32.const site))))
-    this.out.byte(OP.i32Const, 0, OP.prefixFe, 0x10, 0x42).u32(CONTROL_MEMORY).byte(0, OP.if, 0x40);
-    this.out.byte(OP.i32Const).s32(site).byte(OP.call).u32(this.rewriting.pollFunction).byte(OP.end);
+    this.out.byte(OP.i32Const).s32(site).byte(OP.call).u32(this.rewriting.pollFunction);
   }
 
   private step(): void {
@@ -111,9 +114,7 @@ class BodyRewriter {
   // Structure. `depth` counts the frames that are open in the written code.
 
   private blockType(operands: Reader): FunctionType {
-    const code = operands.s33();
-    if (code === -64) return NOTHING;
-    return code < 0 ? { params: [], results: [BYTE_TYPE.get(code & 0x7f)!] } : this.rewriting.module.types[code]!;
+    return blockType(operands, this.rewriting.module.types);
   }
   private enter(kind: number, type: FunctionType, ends: number): void {
     this.depth += ends;
@@ -309,8 +310,8 @@ function localTypesOf(module: Module, body: FunctionBody): ValueType[] {
   return types;
 }
 
-/** The function's body as it stands in the code section: locals, then instructions. */
-export function rewriteBody(rewriting: Rewriting, plan: FunctionPlan): Writer {
+/** The function's code with polls in it, which stand unconditionally as yet. */
+export function rewriteBody(rewriting: Rewriting, plan: FunctionPlan): RewrittenBody {
   const { module } = rewriting;
   let kinds: LocalKinds | undefined;
   if (plan.computesFloats) {
@@ -321,8 +322,5 @@ export function rewriteBody(rewriting: Rewriting, plan: FunctionPlan): Writer {
     } while (kinds.changed);
     kinds.searching = false;
   }
-  const { code, added } = new BodyRewriter(rewriting, plan, kinds).run();
-  const out = new Writer();
-  const locals = [...plan.body.locals, ...added.map((type) => [1, type] as const)];
-  return out.list(locals, ([count, type]) => out.u32(count).byte(TYPE_BYTE[type])).raw(code);
+  return new BodyRewriter(rewriting, plan, kinds).run();
 }

@@ -1,6 +1,5 @@
 /** The child process of `ensureMigratable`: takes one module over the channel, answers with the instrumented one, ends. */
 import { DESCRIPTION_SECTION } from './abi.js';
-import { asyncify } from './asyncify.js';
 import { UnacceptableModule } from './binary.js';
 import { rewriteModule, withCustomSection, type RewriteLimits } from './rewrite.js';
 
@@ -15,7 +14,7 @@ export type InstrumentAnswer =
 function instrument({ bytes, limits }: InstrumentRequest): InstrumentAnswer {
   try {
     const { bytes: rewritten, description } = rewriteModule(bytes, limits);
-    return { migratable: withCustomSection(asyncify(rewritten), DESCRIPTION_SECTION, new TextEncoder().encode(JSON.stringify(description))) };
+    return { migratable: withCustomSection(rewritten, DESCRIPTION_SECTION, new TextEncoder().encode(JSON.stringify(description))) };
   } catch (error) {
     if (error instanceof UnacceptableModule) return { code: error.code, reason: error.message, field: error.field };
     throw error;

@@ -53,7 +53,7 @@ describe('ensureMigratable', () => {
     ['uses atomic access', MEMORY, '(drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1)))', /atomic/],
     ['has objects of the GC proposal', `${MEMORY} (type $s (struct (field i32)))`, '(drop (struct.new $s (i32.const 1)))', /GC|garbage/],
     ['keeps references in a variable', `${MEMORY} (global $g (mut funcref) (ref.null func))`, '', /reference/],
-    ['is instrumented already', `${MEMORY} (func (export "asyncify_get_state"))`, '', /asyncify_get_state/],
+    ['is instrumented already', `${MEMORY} (func (export "godwit.resume"))`, '', /godwit\.resume/],
   ])('refuses a module that %s', async (_what, fields, body, reason) => {
     expect(await refusalOf(command(fields, body))).toMatchObject({ code: 'not-migratable', reason: expect.stringMatching(reason) as unknown });
   });

@@ -51,8 +51,16 @@ export function decodeMemory(section: Uint8Array): MemoryImage {
   return { pages, used, bytes };
 }
 
+/** Zeroes what is not; memory that nobody has touched is only looked at, and goes on taking no room. */
+export function clearMemory(memory: Uint8Array): void {
+  const all = Buffer.from(memory.buffer, memory.byteOffset, memory.length);
+  for (let at = 0; at < all.length; at += BLOCK_BYTES) {
+    if (all.compare(ZERO, 0, BLOCK_BYTES, at, at + BLOCK_BYTES) !== 0) all.fill(0, at, at + BLOCK_BYTES);
+  }
+}
+
 /** Makes `memory`, which is as large as the image says, equal to it. */
 export function writeMemory(memory: Uint8Array, image: MemoryImage): void {
-  memory.fill(0);
+  clearMemory(memory);
   image.used.forEach((block, i) => memory.set(image.bytes.subarray(i * BLOCK_BYTES, (i + 1) * BLOCK_BYTES), block * BLOCK_BYTES));
 }

@@ -13,6 +13,8 @@ export interface WorkerSetup {
   readonly env: Readonly<Record<string, string>>;
   readonly seed: number;
   readonly stackBytes: number;
+  /** Benches only: the program may look at the host's clock. */
+  readonly hostClock: boolean;
 }
 
 /** What the worker alone can read or write of a program's state; memory and stack are shared. */

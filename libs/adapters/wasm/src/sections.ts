@@ -5,6 +5,7 @@
  *
  *   program    version, exited, digest of the instrumented module (the stack's layout is that module's)
  *   memory     see `memory-image.ts`        stack    bytes from STACK_BASE to the captured top
+ *              (of a live copy, whose memory came before: u32 pages)
  *   globals    8 bytes each                 tables   u32 entries, then u32 each: 0 null, else function + 1
  *   wasi       see `wasi-state.ts`          checksum CRC-32 of everything above and of the snapshot's own fields
  */
@@ -21,7 +22,6 @@ const NAMES = ['program', 'memory', 'stack', 'globals', 'tables', 'wasi', 'check
 
 export interface ThreadState {
   readonly exited: boolean;
-  readonly memory: Uint8Array;
   readonly stack: Uint8Array;
   readonly held: HeldState;
 }
@@ -100,8 +100,22 @@ function checkProgram(bytes: Uint8Array, fitting: Fitting): boolean {
   return exited === 1;
 }
 
-/** Checks everything; changes nothing. */
-export function decodeSections(snapshot: ThreadSnapshot, fitting: Fitting): StateImage | Refusal {
+/** The memory's section of a live copy: the memory itself has come already, and has so many pages. */
+export const stagedMemory = (pages: number): Uint8Array => new FieldWriter().u32(pages).done();
+
+function readStaged(bytes: Uint8Array, stagedPages: number): MemoryImage {
+  const read = new FieldReader(bytes);
+  const pages = read.u32();
+  read.done();
+  if (pages !== stagedPages) throw new RangeError(`it is of ${pages} pages, and ${stagedPages} have come`);
+  return { pages, used: [], bytes: new Uint8Array(0) };
+}
+
+/**
+ * Checks everything; changes nothing.
+ * @param stagedPages of a live copy: how large the memory is that stands here already
+ */
+export function decodeSections(snapshot: ThreadSnapshot, fitting: Fitting, stagedPages?: number): StateImage | Refusal {
   const names = snapshot.sections.map((s) => s.name);
   if (names.length !== NAMES.length || !NAMES.every((name, i) => names[i] === name)) return damaged(`expected ${NAMES.join(', ')}, found ${names.join(', ')}`, 'program');
   const bytes = Object.fromEntries(snapshot.sections.map((s) => [s.name, s.bytes])) as Record<(typeof NAMES)[number], Uint8Array>;
@@ -114,7 +128,7 @@ export function decodeSections(snapshot: ThreadSnapshot, fitting: Fitting): Stat
     sum.done();
     if (expected !== checksum(snapshot, snapshot.sections)) throw new RangeError('the content was altered');
     reading = 'memory';
-    const memory = decodeMemory(bytes.memory);
+    const memory = stagedPages === undefined ? decodeMemory(bytes.memory) : readStaged(bytes.memory, stagedPages);
     const { initialPages, maximumPages } = fitting.description;
     if (memory.pages < initialPages || memory.pages > maximumPages) throw new RangeError(`${memory.pages * WASM_PAGE_BYTES} bytes of memory, where ${maximumPages * WASM_PAGE_BYTES} are allowed`);
     reading = 'stack';

@@ -14,7 +14,11 @@ export interface LoopSurvey {
   /** Holds another loop that repeats. */
   nests: boolean;
   callees: Set<number>;
-  callsIndirect: boolean;
+  indirectTypes: Set<number>;
+  /** Functions that each turn calls, whatever its branches do. */
+  surelyCalls: Set<number>;
+  /** A branch was seen in its body: what comes behind may be left out in some turn. */
+  branches: boolean;
 }
 export interface FunctionSurvey {
   /** In the order of their heads. */
@@ -37,6 +41,8 @@ function surveyPrefixFc(reader: Reader, found: FunctionSurvey): void {
 }
 const CHANGES_TABLE: readonly number[] = [FC.tableInit, FC.tableCopy, FC.tableGrow, FC.tableFill];
 
+const BRANCHES: readonly number[] = [OP.if, OP.loop, OP.br, OP.brIf, OP.brTable, OP.return, OP.unreachable];
+
 interface Frame {
   readonly loop: LoopSurvey | undefined;
 }
@@ -53,10 +59,14 @@ function note(op: number, reader: Reader, found: FunctionSurvey, loops: readonly
   else if (op === OP.call) {
     const callee = reader.u32();
     found.callees.add(callee);
-    for (const loop of loops) loop.callees.add(callee);
+    for (const loop of loops) {
+      loop.callees.add(callee);
+      if (!loop.branches) loop.surelyCalls.add(callee);
+    }
   } else if (op === OP.callIndirect) {
-    found.indirectTypes.add(reader.u32());
-    for (const loop of loops) loop.callsIndirect = true;
+    const type = reader.u32();
+    found.indirectTypes.add(type);
+    for (const loop of loops) loop.indirectTypes.add(type);
   } else if (op === OP.refFunc) found.functionsNamed.add(reader.u32());
   else if (op === OP.tableSet) found.changesTables = true;
   else if (op === OP.prefixFc) surveyPrefixFc(reader, found);
@@ -75,9 +85,11 @@ function surveyFunction(body: FunctionBody): FunctionSurvey {
     const op = reader.byte();
     const operands = new Reader(body.code, reader.at);
     skipInstruction(op, reader);
+    // An `if` decides whether what it holds is run; an inner loop may come back before its last call.
+    if (BRANCHES.includes(op)) for (const loop of open) loop.branches = true;
     if (op === OP.block || op === OP.if) frames.push({ loop: undefined });
     else if (op === OP.loop) {
-      const loop: LoopSurvey = { repeats: false, nests: false, callees: new Set(), callsIndirect: false };
+      const loop: LoopSurvey = { repeats: false, nests: false, callees: new Set(), indirectTypes: new Set(), surelyCalls: new Set(), branches: false };
       found.loops.push(loop);
       frames.push({ loop });
       open = [...open, loop];
@@ -104,6 +116,10 @@ export interface PollPlan {
   readonly loops: readonly (readonly ('none' | 'each' | 'strip')[])[];
   /** Original indexes of functions that a table may hold. */
   readonly tableFunctions: readonly number[];
+  /** Original indexes of functions, imports that wait among them, in which the stack may be captured. */
+  readonly captured: ReadonlySet<number>;
+  /** Types with which such functions can be called through a table. */
+  readonly capturedTypes: ReadonlySet<number>;
 }
 
 /**
@@ -133,48 +149,73 @@ function cycleHeads(successors: readonly (readonly number[])[], functionCount: n
   return heads;
 }
 
-/** Functions in which the stack may be captured: they poll, wait, call through a table, or call one of these. */
-function capturable(module: Module, surveys: readonly FunctionSurvey[], onEntry: ReadonlySet<number>): Set<number> {
-  const offset = module.imports.length;
-  const found = new Set<number>();
-  module.imports.forEach((i, index) => { if (BLOCKING_WASI.includes(i.name)) found.add(index); });
-  const callers = new Map<number, number[]>();
-  surveys.forEach((survey, i) => {
-    for (const callee of survey.callees) callers.set(callee, [...(callers.get(callee) ?? []), i + offset]);
-    if (onEntry.has(i) || survey.indirectTypes.size > 0 || survey.loops.some((l) => l.repeats)) found.add(i + offset);
-  });
-  const work = [...found];
-  for (let next = work.pop(); next !== undefined; next = work.pop()) {
-    for (const caller of callers.get(next) ?? []) {
-      if (found.has(caller)) continue;
-      found.add(caller);
-      work.push(caller);
-    }
-  }
-  return found;
+interface Captured {
+  readonly functions: ReadonlySet<number>;
+  readonly types: ReadonlySet<number>;
 }
 
-export function placePolls(module: Module): PollPlan {
+/** Functions in which the stack may be captured: they poll, wait, or call one of these, perhaps through a table. */
+function capturable(module: Module, surveys: readonly FunctionSurvey[], onEntry: ReadonlySet<number>, shapes: Shapes): Captured {
+  const offset = module.imports.length;
+  const functions = new Set<number>();
+  const throughTable = new Set<string>();
+  const callers = new Map<number | string, number[]>();
+  const calls = (callee: number | string, caller: number): void => {
+    const known = callers.get(callee);
+    if (known) known.push(caller);
+    else callers.set(callee, [caller]);
+  };
+  const work: (number | string)[] = [];
+  const found = (index: number): void => {
+    if (functions.has(index)) return;
+    functions.add(index);
+    work.push(index);
+    const shape = shapes.ofTableFunction.get(index);
+    if (shape === undefined || throughTable.has(shape)) return;
+    throughTable.add(shape);
+    work.push(shape);
+  };
+  surveys.forEach((survey, i) => {
+    for (const callee of survey.callees) calls(callee, i + offset);
+    for (const type of survey.indirectTypes) calls(shapes.ofType[type]!, i + offset);
+  });
+  module.imports.forEach((i, index) => { if (BLOCKING_WASI.includes(i.name)) found(index); });
+  surveys.forEach((survey, i) => { if (onEntry.has(i) || survey.loops.some((l) => l.repeats)) found(i + offset); });
+  for (let next = work.pop(); next !== undefined; next = work.pop()) for (const caller of callers.get(next) ?? []) found(caller);
+  return { functions, types: new Set(module.types.map((_, type) => type).filter((type) => throughTable.has(shapes.ofType[type]!))) };
+}
+
+/** Types of equal shape are one for calls through tables. */
+interface Shapes {
+  readonly ofType: readonly string[];
+  readonly ofTableFunction: ReadonlyMap<number, string>;
+}
+
+/** @param polls false for the bench: a module that can be frozen only where it waits. */
+export function placePolls(module: Module, polls: boolean): PollPlan {
   const offset = module.imports.length;
   const surveys = module.functions.map(surveyFunction);
+  if (!polls) for (const { loops } of surveys) for (const loop of loops) loop.repeats = false;
   const named = new Set(module.elements.flatMap((e) => e.functions));
   for (const survey of surveys) for (const index of survey.functionsNamed) named.add(index);
   const tableFunctions = [...named].sort((a, b) => a - b);
-  const shape = (type: number): string => JSON.stringify(module.types[type]);
-  const shapes = [...new Set(module.types.map((_, i) => shape(i)))];
+  const ofType = module.types.map((type) => JSON.stringify(type));
+  const typeOf = (index: number): number => (index < offset ? module.imports[index]! : module.functions[index - offset]!).type;
+  const shapes: Shapes = { ofType, ofTableFunction: new Map(tableFunctions.map((index) => [index, ofType[typeOf(index)]!])) };
+  const all = [...new Set(ofType)];
   const functionCount = surveys.length;
   const successors = surveys.map((s) => [
     ...[...s.callees].filter((c) => c >= offset).map((c) => c - offset),
-    ...[...s.indirectTypes].map((t) => functionCount + shapes.indexOf(shape(t))),
+    ...[...s.indirectTypes].map((t) => functionCount + all.indexOf(ofType[t]!)),
   ]);
-  const throughTable = shapes.map((text) => tableFunctions
-    .filter((index) => index >= offset && shape(module.functions[index - offset]!.type) === text).map((index) => index - offset));
-  const onEntry = cycleHeads([...successors, ...throughTable], functionCount);
-  const captured = capturable(module, surveys, onEntry);
+  const throughTable = all.map((shape) => tableFunctions.filter((f) => f >= offset && shapes.ofTableFunction.get(f) === shape).map((f) => f - offset));
+  const onEntry = polls ? cycleHeads([...successors, ...throughTable], functionCount) : new Set<number>();
+  const captured = capturable(module, surveys, onEntry, shapes);
   const loops = surveys.map((s) => s.loops.map((loop) => {
-    if (!loop.repeats) return 'none' as const;
-    const guarded = loop.nests || loop.callsIndirect || [...loop.callees].some((c) => captured.has(c));
+    // Each turn calls a function that polls when it is entered: that is this loop's poll too.
+    if (!loop.repeats || [...loop.surelyCalls].some((c) => onEntry.has(c - offset))) return 'none' as const;
+    const guarded = loop.nests || [...loop.indirectTypes].some((t) => captured.types.has(t)) || [...loop.callees].some((c) => captured.functions.has(c));
     return guarded ? 'each' as const : 'strip' as const;
   }));
-  return { surveys, onEntry, loops, tableFunctions };
+  return { surveys, onEntry, loops, tableFunctions, captured: captured.functions, capturedTypes: captured.types };
 }

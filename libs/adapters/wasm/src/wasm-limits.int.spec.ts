@@ -51,12 +51,13 @@ describe('a program that never ends', () => {
     const held = async (seconds: number): Promise<void> => {
       while (run.thread.sample().heldSeconds < seconds) await new Promise((resolve) => setImmediate(resolve));
     };
-    run.thread.setDuty(0.2);
+    // Less than what a crowded machine leaves it anyway, or there is nothing to hold back.
+    run.thread.setDuty(0.05);
     await within(held(0.1), 'a first hold');
     const [beginMs, before] = [performance.now(), run.thread.sample()];
     await within(held(before.heldSeconds + 1), 'a second of holding');
     const share = (run.thread.sample().cpuSeconds - before.cpuSeconds) / ((performance.now() - beginMs) / 1_000);
-    expect(share).toBeLessThan(0.3);
+    expect(share).toBeLessThan(0.1);
     // A share so small means holds of ten seconds: a freeze does not wait for their end.
     run.thread.setDuty(0.001);
     await within(untilStill(run), 'a long hold');
@@ -121,6 +122,7 @@ describe('limits', () => {
     const description: ModuleDescription = { version: MIGRATABLE_VERSION, initialPages: 1, maximumPages: 1, stackPages: 17, globals: [], drops: [], tables: [], tableFunctions: [], sites: [] };
     const migratable = withCustomSection(wat(`(module
       (import "godwit" "memory" (memory 1 1 shared)) (import "godwit" "stack" (memory $s 17 17 shared))
+      (tag $u (export "godwit.unwind")) (global (export "godwit.next") (mut i32) (i32.const 0)) (global (export "godwit.saved") (mut i32) (i32.const 0))
       (func (export "godwit.run") (loop $l (br $l))))`), DESCRIPTION_SECTION, new TextEncoder().encode(JSON.stringify(description)));
     const run = await started(await programOf(await compiled('echo'), { migratable, limits: { ...RIG_LIMITS, safepointMs: 100 } }));
     const answer = await within(run.thread.freeze(), 'the end of the program', 20_000);

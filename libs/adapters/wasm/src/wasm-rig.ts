@@ -19,7 +19,7 @@ const sha256 = (...parts: readonly (Uint8Array | string)[]): Sha256 => {
   return hash.digest('hex') as Sha256;
 };
 /** The sources are part of the name: an edit of the instrumentation must not find what it made before. */
-const INSTRUMENTATION = /^(abi|asyncify|binary|body|float-stack|module|opcodes|rewrite|survey|walk|wasi-signatures)\.(ts|js)$/;
+const INSTRUMENTATION = /^(abi|binary|body|capture|code|float-stack|forms|liveness|module|opcodes|rewrite|survey|unwinding|walk|wasi-signatures)\.(ts|js)$/;
 const sourcesDigest = sha256(...readdirSync(SOURCES).filter((f) => INSTRUMENTATION.test(f)).sort().map((f) => readFileSync(`${SOURCES}${f}`)));
 
 export async function migratableOf(bytes: Uint8Array, limits: ThreadLimits = RIG_LIMITS): Promise<Uint8Array> {

@@ -5,6 +5,7 @@ import { compiled, inputs, programOf } from './wasm-rig.js';
 runtimeContract(wasmRuntime, [
   { name: 'recurses deeply', program: async () => programOf(await compiled('recursion')), inputs: [], movesInside: 2 },
   { name: 'rewrites and grows its memory', program: async () => programOf(await compiled('memory')), inputs: [], movesInside: 5 },
+  { name: 'rewrites its memory for long', program: async () => programOf(await compiled('memory', ['-DROUNDS=400'])), inputs: [], movesInside: 5, rewrites: true },
   { name: 'computes floats in inner loops', program: async () => programOf(await compiled('floats')), inputs: [], movesInside: 5 },
   {
     name: 'sorts through function pointers', program: async () => programOf(await compiled('sorting')),

@@ -5,14 +5,14 @@
 import { createHash } from 'node:crypto';
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
 import { isRefusal, refuse, type Refusal, type Sha256, type Sha256Of } from '@godwit/kernel';
-import type { InputRecord, Runtime, RuntimeEvents, RuntimeSample, ThreadInstance, ThreadProgram } from '@godwit/runtime';
+import type { InputRecord, LiveImage, Runtime, RuntimeEvents, RuntimeSample, ThreadInstance, ThreadProgram } from '@godwit/runtime';
 import { CHAIN_START, chainOutput, type Message, type ThreadSnapshot } from '@godwit/snapshot';
 import { ATTENTION, REAL, SITE_COUNTERS, STACK_BASE, WASM_PAGE_BYTES, WORD, type ModuleDescription } from './abi.js';
 import { entryOf } from './entry.js';
 import { describe, ensureMigratable } from './instrument.js';
-import { encodeMemory, writeMemory } from './memory-image.js';
+import { clearMemory, encodeMemory, writeMemory } from './memory-image.js';
 import type { FromWorker, HeldState, ToWorker, WorkerSetup } from './protocol.js';
-import { capturedStack, decodeSections, encodeSections, putStack, type Fitting } from './sections.js';
+import { capturedStack, decodeSections, encodeSections, putStack, stagedMemory, type Fitting } from './sections.js';
 import { SafepointWatchdog } from './watchdog.js';
 import { WASI_NAMES } from './wasi.js';
 
@@ -38,6 +38,9 @@ function untilReady(worker: Worker): Promise<void> {
 }
 
 class WasmThread implements ThreadInstance {
+  readonly image: LiveImage;
+  /** The memory of a staged thread holds no more what the module's data segments have put there. */
+  private cleared = false;
   private phase: Phase = 'ready';
   private readonly words: Int32Array;
   private readonly reals: Float64Array;
@@ -54,6 +57,7 @@ class WasmThread implements ThreadInstance {
     private readonly program: ThreadProgram, private readonly events: RuntimeEvents, private readonly sha256: Sha256Of,
     private readonly fitting: Fitting, private readonly memories: WorkerSetup['memories'], private readonly worker: Worker, private readonly records: MessagePort,
   ) {
+    this.image = this.liveImage();
     this.words = new Int32Array(memories.control.buffer);
     this.reals = new Float64Array(memories.control.buffer);
     this.watchdog = new SafepointWatchdog(worker, program.limits.safepointMs, (cpuMs) => this.failed(refuse('limit-exceeded',
@@ -63,9 +67,17 @@ class WasmThread implements ThreadInstance {
     worker.on('exit', () => this.failed(refuse('thread-fault', 'the program’s worker ended')));
   }
 
-  /** The program's memory, for copying while the program runs. Its buffer is replaced when it grows: read it each time. */
-  get memory(): WebAssembly.Memory {
+  /** The program's memory. Its buffer is replaced when it grows: read it each time. */
+  private get memory(): WebAssembly.Memory {
     return this.memories.memory;
+  }
+  private bytes(): Uint8Array {
+    this.memory.grow(0); // this thread's view of the buffer, which the worker may have grown
+    return new Uint8Array(this.memory.buffer);
+  }
+  private async grown(pages: number): Promise<Uint8Array> {
+    await this.ask({ do: 'grow', pages });
+    return this.bytes();
   }
 
   // Commands.
@@ -75,16 +87,19 @@ class WasmThread implements ThreadInstance {
     this.run({ do: 'start' });
   }
 
-  async restore(snapshot: ThreadSnapshot): Promise<void | Refusal> {
+  restore(snapshot: ThreadSnapshot): Promise<void | Refusal> {
+    return this.rebuild(snapshot, undefined);
+  }
+
+  /** @param stagedPages of a live copy: the memory's content is in its place, and has so many pages */
+  private async rebuild(snapshot: ThreadSnapshot, stagedPages: number | undefined): Promise<void | Refusal> {
     if (this.phase !== 'ready') return this.wrongPhase('restore');
     if (snapshot.runtime !== 'wasm') return refuse('snapshot-damaged', `snapshot: it is of the runtime ${snapshot.runtime}`, 'runtime');
     if (snapshot.program !== this.program.sha256) return refuse('snapshot-damaged', 'snapshot: it is of another program', 'program');
     if (snapshot.thread !== this.program.thread) return refuse('snapshot-damaged', `snapshot: it is of the thread ${snapshot.thread}`, 'thread');
-    const image = decodeSections(snapshot, this.fitting);
+    const image = decodeSections(snapshot, this.fitting, stagedPages);
     if (isRefusal(image)) return image;
-    await this.ask({ do: 'grow', pages: image.memory.pages });
-    this.memory.grow(0); // this thread's view of the buffer, which the worker has grown
-    writeMemory(new Uint8Array(this.memory.buffer), image.memory);
+    if (stagedPages === undefined) writeMemory(await this.grown(image.memory.pages), image.memory);
     putStack(new Uint8Array(this.memories.stack.buffer), image.stack, this.program.limits.stackBytes);
     await this.ask({ do: 'load', state: image.held });
     this.held = image.held;
@@ -92,6 +107,24 @@ class WasmThread implements ThreadInstance {
     this.chainHash = snapshot.chainHash;
     Atomics.store(this.words, WORD.memoryPages, image.memory.pages);
     this.phase = image.exited ? 'exited' : 'frozen';
+  }
+
+  /** The shared memory is the image: the worker's program writes it, this thread reads it, or fills it at a target. */
+  private liveImage(): LiveImage {
+    return {
+      maximumBytes: this.fitting.description.maximumPages * WASM_PAGE_BYTES,
+      view: async () => (this.phase === 'stopped' || this.phase === 'faulted' ? this.fault ?? this.wrongPhase('a copy') : this.bytes()),
+      rest: () => this.taken(() => stagedMemory(this.bytes().length / WASM_PAGE_BYTES)),
+      stage: async (bytes) => {
+        if (this.phase !== 'ready') return this.wrongPhase('a copy');
+        const { maximumPages } = this.fitting.description;
+        if (bytes > maximumPages * WASM_PAGE_BYTES) return refuse('snapshot-damaged', `snapshot: a memory of ${bytes} bytes, where ${maximumPages * WASM_PAGE_BYTES} are allowed`, 'sections.memory');
+        if (!this.cleared) clearMemory(this.bytes());
+        this.cleared = true;
+        return this.grown(Math.ceil(bytes / WASM_PAGE_BYTES));
+      },
+      restore: (rest) => this.rebuild(rest, this.bytes().length / WASM_PAGE_BYTES),
+    };
   }
 
   feed(records: readonly InputRecord[]): void {
@@ -116,6 +149,10 @@ class WasmThread implements ThreadInstance {
   }
 
   async snapshot(): Promise<ThreadSnapshot | Refusal> {
+    return this.taken(() => encodeMemory(this.bytes()));
+  }
+
+  private async taken(memorySection: () => Uint8Array): Promise<ThreadSnapshot | Refusal> {
     const { held } = this;
     if ((this.phase !== 'frozen' && this.phase !== 'exited') || !held) return this.wrongPhase('snapshot');
     const exited = this.phase === 'exited';
@@ -123,9 +160,8 @@ class WasmThread implements ThreadInstance {
       thread: this.program.thread, program: this.program.sha256, cursorSeq: held.cursorSeq, outN: this.outN, chainHash: this.chainHash,
       clock: { recordMs: held.recordMs, polls: held.clockAsks }, random: held.random,
     };
-    const memory = new Uint8Array(this.memory.buffer);
     const stack = exited ? new Uint8Array(0) : capturedStack(new Uint8Array(this.memories.stack.buffer));
-    return { ...own, runtime: 'wasm', pendingOutputs: [], sections: encodeSections({ exited, memory, stack, held }, encodeMemory(memory), this.fitting, own) };
+    return { ...own, runtime: 'wasm', pendingOutputs: [], sections: encodeSections({ exited, stack, held }, memorySection(), this.fitting, own) };
   }
 
   resume(): void {
@@ -194,7 +230,6 @@ class WasmThread implements ThreadInstance {
       case 'frozen': case 'exited':
         this.rest();
         this.held = message.state;
-        this.memory.grow(0);
         this.phase = message.is;
         if (message.is === 'exited') this.events.onExit(message.code);
         return this.answerFreeze(undefined);
@@ -253,7 +288,7 @@ function checkLimits(description: ModuleDescription, program: ThreadProgram): Re
   return wrong && refuse('not-migratable', `the module was instrumented for another ${wrong}`, `limits.${wrong}`);
 }
 
-async function prepare(program: ThreadProgram, events: RuntimeEvents, sha256: Sha256Of): Promise<ThreadInstance | Refusal> {
+async function prepare(program: ThreadProgram, events: RuntimeEvents, sha256: Sha256Of, hostClock: boolean): Promise<ThreadInstance | Refusal> {
   const migratable = program.migratable ?? await ensureMigratable(program.bytes, program.limits);
   if (isRefusal(migratable)) return migratable;
   const description = describe(migratable);
@@ -264,7 +299,7 @@ async function prepare(program: ThreadProgram, events: RuntimeEvents, sha256: Sh
   const { port1: records, port2: theirs } = new MessageChannel();
   const setup: WorkerSetup = {
     module: await WebAssembly.compile(migratable), description, memories, records: theirs, args: program.args, env: program.env, seed: program.seed,
-    stackBytes: program.limits.stackBytes,
+    stackBytes: program.limits.stackBytes, hostClock,
   };
   const { url, execArgv } = entryOf('worker');
   const stackSizeMb = 8 + Math.ceil((program.limits.stackBytes * NATIVE_STACK_RATIO) / MIB);
@@ -281,5 +316,7 @@ async function prepare(program: ThreadProgram, events: RuntimeEvents, sha256: Sh
   return new WasmThread(program, events, sha256, fitting, memories, worker, records);
 }
 
-/** The runtime for WASI preview 1 programs. */
-export const wasmRuntime = (): Runtime => ({ kind: 'wasm', prepare });
+/** The runtime for WASI preview 1 programs. @param options `hostClock`: for benches, see `programs/moving.c` */
+export const wasmRuntime = (options: { readonly hostClock?: boolean } = {}): Runtime => ({
+  kind: 'wasm', prepare: (program, events, sha256) => prepare(program, events, sha256, options.hostClock ?? false),
+});

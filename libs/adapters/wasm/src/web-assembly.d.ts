@@ -22,6 +22,17 @@ declare namespace WebAssembly {
     constructor(module: Module, imports: Record<string, Record<string, unknown>>);
     readonly exports: Readonly<Record<string, unknown>>;
   }
+  class Global {
+    private constructor();
+    value: number;
+  }
+  class Tag {
+    private constructor();
+  }
+  class Exception {
+    constructor(tag: Tag, payload: readonly unknown[]);
+    is(tag: Tag): boolean;
+  }
   class RuntimeError extends Error {}
   class CompileError extends Error {}
   function validate(bytes: Uint8Array): boolean;

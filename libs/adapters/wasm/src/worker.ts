@@ -5,7 +5,7 @@
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { InputRecord } from '@godwit/runtime';
-import { ATTENTION, EXPORT_RUN, HOST_MODULE, REAL, SITE_COUNTERS, STACK_BASE, WASM_PAGE_BYTES, WORD } from './abi.js';
+import { ATTENTION, EXPORT_NEXT, EXPORT_RESUME, EXPORT_RUN, EXPORT_SAVED, EXPORT_UNWIND, HOST_MODULE, REAL, savingBase, SITE_COUNTERS, STACK_BASE, WASM_PAGE_BYTES, WORD } from './abi.js';
 import { Duty } from './duty.js';
 import type { FromWorker, HeldState, RecordBatch, ToWorker, WorkerSetup } from './protocol.js';
 import { decodeWasi, encodeWasi, freshState } from './wasi-state.js';
@@ -21,7 +21,9 @@ const WAIT_MS = 1_000;
 class ProgramWorker {
   private readonly words: Int32Array;
   private readonly reals: Float64Array;
-  private readonly stackWords: Uint32Array;
+  private readonly stack: Uint8Array;
+  private readonly stackEnd: Uint32Array;
+  private readonly unwindTag: WebAssembly.Tag;
   private readonly exports: Exports;
   private readonly instance: WebAssembly.Instance;
   private system: WasiSystem;
@@ -31,14 +33,14 @@ class ProgramWorker {
   private stderr = Buffer.alloc(0);
   private exited = false;
   private unwinding = false;
-  private rewinding = false;
   private cpuAtStart = cpuMs();
 
   constructor(private readonly setup: WorkerSetup, private readonly tell: (message: FromWorker) => void) {
     const { memories } = setup;
     this.words = new Int32Array(memories.control.buffer);
     this.reals = new Float64Array(memories.control.buffer);
-    this.stackWords = new Uint32Array(memories.stack.buffer, 0, 2);
+    this.stack = new Uint8Array(memories.stack.buffer);
+    this.stackEnd = new Uint32Array(memories.stack.buffer, 0, 1);
     this.duty = new Duty(performance.now(), cpuMs());
     this.system = this.systemWith(freshState(setup.seed));
     const wasi = Object.fromEntries(WASI_NAMES.map((name, i) => [name, (...args: (number | bigint)[]) => this.wasiCall(name, i, args)]));
@@ -47,6 +49,7 @@ class ProgramWorker {
       [WASI_MODULE]: wasi,
     });
     this.exports = this.instance.exports as unknown as Exports;
+    this.unwindTag = this.instance.exports[EXPORT_UNWIND] as WebAssembly.Tag;
   }
 
   private systemWith(state: ReturnType<typeof freshState>): WasiSystem {
@@ -54,17 +57,17 @@ class ProgramWorker {
       takeRecord: () => this.takeRecord(),
       output: (draft) => this.output(draft),
       diagnostics: (bytes) => { this.stderr = Buffer.concat([this.stderr, bytes]).subarray(-STDERR_KEPT_BYTES); },
-    }, this.setup.args, this.setup.env);
+    }, this.setup.args, this.setup.env, this.setup.hostClock ? () => process.hrtime.bigint() : undefined);
   }
 
   handle(command: ToWorker): void {
     switch (command.do) {
-      case 'start': return this.run();
+      case 'start':
+        this.stackEnd[0] = STACK_BASE;
+        return this.run(EXPORT_RUN);
       case 'resume':
         if (this.exited) return;
-        this.rewinding = true;
-        this.call('asyncify_start_rewind', 0);
-        return this.run();
+        return this.run(EXPORT_RESUME);
       case 'freeze': return this.tell({ is: 'frozen', state: this.held(), pages: this.pages(), exited: this.exited });
       case 'grow': {
         const more = command.pages - this.pages();
@@ -85,16 +88,21 @@ class ProgramWorker {
     return callee(...args);
   }
 
-  private run(): void {
+  private global(name: string): WebAssembly.Global {
+    return this.instance.exports[name] as WebAssembly.Global;
+  }
+
+  private run(entry: typeof EXPORT_RUN | typeof EXPORT_RESUME): void {
+    this.global(EXPORT_NEXT).value = STACK_BASE;
+    this.global(EXPORT_SAVED).value = savingBase(this.setup.stackBytes);
     try {
-      this.call(EXPORT_RUN);
-      if (!this.unwinding) return this.exit(0);
-      this.call('asyncify_stop_unwind');
-      this.unwinding = false;
+      this.call(entry);
+      return this.exit(0);
     } catch (thrown) {
       if (thrown instanceof ProgramExit) return this.exit(thrown.code);
-      return this.fail(thrown);
+      if (!(thrown instanceof WebAssembly.Exception && thrown.is(this.unwindTag)) || !this.gatherStack()) return this.fail(thrown);
     }
+    this.unwinding = false;
     this.queue = [];
     while (receiveMessageOnPort(this.setup.records));
     this.measure();
@@ -119,18 +127,20 @@ class ProgramWorker {
     this.tell({ is: 'fault', code: 'internal', reason: thrown instanceof Error ? thrown.stack ?? thrown.message : String(thrown) });
   }
 
-  /** Begins to leave the program; every frame stores itself and returns. */
-  private unwind(): void {
-    this.stackWords[0] = STACK_BASE;
-    this.stackWords[1] = STACK_BASE + this.setup.stackBytes;
+  /** Leaves the program: every frame saves itself as the exception passes through it. */
+  private unwind(): never {
     this.unwinding = true;
-    this.call('asyncify_start_unwind', 0);
+    throw new WebAssembly.Exception(this.unwindTag, []);
   }
-  /** The innermost call of a rewound stack: from here the program goes on. */
-  private arrived(): boolean {
-    if (!this.rewinding) return false;
-    this.rewinding = false;
-    this.call('asyncify_stop_rewind');
+  /** Puts the frames that were saved before those that were not resumed yet; false when they are too many. */
+  private gatherStack(): boolean {
+    const [next, saved, begin] = [this.global(EXPORT_NEXT).value, this.global(EXPORT_SAVED).value, savingBase(this.setup.stackBytes)];
+    const savedBytes = saved - begin;
+    const endBytes = STACK_BASE + savedBytes + this.stackEnd[0]! - next;
+    if (endBytes > STACK_BASE + this.setup.stackBytes) return false;
+    this.stack.copyWithin(STACK_BASE + savedBytes, next, this.stackEnd[0]);
+    this.stack.copyWithin(STACK_BASE, begin, saved);
+    this.stackEnd[0] = endBytes;
     return true;
   }
   private get freezeAsked(): boolean {
@@ -138,7 +148,6 @@ class ProgramWorker {
   }
 
   private poll(site: number): void {
-    if (this.arrived()) return;
     Atomics.and(this.words, WORD.attention, ~ATTENTION.tick);
     Atomics.add(this.words, WORD.sites + (site % SITE_COUNTERS), 1);
     this.reals[REAL.polls]!++;
@@ -171,11 +180,8 @@ class ProgramWorker {
 
   private wasiCall(name: string, counter: number, args: readonly (number | bigint)[]): number {
     Atomics.add(this.words, WORD.calls + counter, 1);
-    this.arrived();
     const answer = this.system.call(name, args);
-    if (answer !== UNWIND) return answer;
-    this.unwind();
-    return 0;
+    return answer === UNWIND ? this.unwind() : answer;
   }
 
   private takeRecord(): InputRecord | undefined {
