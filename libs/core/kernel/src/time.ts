@@ -14,5 +14,15 @@ export interface Clock {
   nowMs(): InstantMs;
   monotonicMs(): MonotonicMs;
 }
+/** A timer that was set. Cancelling one that has fired or was cancelled does nothing. */
+export interface Timer {
+  cancel(): void;
+}
+/** The timer port. A process that was paused fires late, never twice for what it missed. */
+export interface Timers {
+  after(delayMs: DurationMs, run: () => void): Timer;
+  /** First after one period. */
+  every(periodMs: DurationMs, run: () => void): Timer;
+}
 export const SECOND_MS: DurationMs = 1_000;
 export const MINUTE_MS: DurationMs = 60_000;

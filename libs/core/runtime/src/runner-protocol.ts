@@ -22,18 +22,54 @@ export interface RestoredMark extends SnapshotMark {
   readonly pendingOutputs: readonly ThreadOutput[];
 }
 
+/** What a live copy has come to; told after each round. */
+export interface CopyProgress {
+  /** `ready`: a freeze now would be inside the budget; rounds go on until it comes. The last two end the copy. */
+  readonly state: 'copying' | 'ready' | 'refused' | 'failed';
+  /** Rounds so far. */
+  readonly rounds: number;
+  readonly imageBytes: number;
+  /** Of the last round. */
+  readonly dirtyBytes: number;
+  /** Over the link, all rounds together. */
+  readonly wireBytes: number;
+  readonly bytesPerSecond: number;
+  readonly dirtyBytesPerSecond: number;
+  /** Share of its speed at which the thread is let run, so that the rounds converge. */
+  readonly dutyRatio: number;
+  readonly forecastFreezeMs?: number;
+  /** Why, for `refused` and `failed`. */
+  readonly refusal?: Refusal;
+}
+/** `digest` is that of the state (see `stateDigest`), `bytes` what went over the link. */
+export interface CopiedMark extends SnapshotMark {
+  readonly rounds: number;
+  /** What was copied while the thread stood still. */
+  readonly frozenBytes: number;
+}
+
 export interface RunnerRequests {
   prepare: { request: { readonly program: ThreadProgram }; reply: null };
   start: { request: object; reply: null };
   /** From a checkpoint: the encoded snapshot, whose digest the caller has verified against the manifest. */
   restore: { request: { readonly bytes: Uint8Array }; reply: RestoredMark };
-  /** Takes the snapshot from the socket that comes with the message, rebuilds the state, answers with its own digest. */
+  /**
+   * Takes a copy from the socket that comes with the message, rebuilds the state, answers with the digest of what it holds.
+   * A live copy where the runtime has an image (then its `digest` is a state's, and `bytes` those of the state), else a snapshot.
+   */
   receive: { request: { readonly maxBytes: number; readonly timeoutMs: number }; reply: RestoredMark };
   freeze: { request: object; reply: null };
-  /** While frozen: sends the snapshot over the socket that comes with the message. */
-  send: { request: { readonly pendingOutputs: readonly ThreadOutput[]; readonly compress: boolean; readonly timeoutMs: number }; reply: SnapshotMark };
   /** While frozen: the encoded snapshot in parts. */
   snapshot: { request: { readonly pendingOutputs: readonly ThreadOutput[] }; reply: SnapshotMark & { readonly parts: readonly Uint8Array[] } };
+  /**
+   * Begins to copy to the socket that comes with the message, while the thread runs; answers at once, and tells how it
+   * goes (`copy`). A runtime without an image has nothing to copy before the freeze: `ready` at once.
+   */
+  'copy-begin': { request: { readonly freezeBudgetMs: number; readonly timeoutMs: number }; reply: null };
+  /** While frozen: copies what is left; answers when the target holds the state. */
+  'copy-final': { request: { readonly pendingOutputs: readonly ThreadOutput[] }; reply: CopiedMark };
+  /** Gives the copy up; the thread goes on as it did. */
+  'copy-cancel': { request: object; reply: null };
   resume: { request: object; reply: null };
   stop: { request: object; reply: null };
 }
@@ -53,5 +89,6 @@ export type FromRunner =
   | { readonly type: 'output'; readonly output: ThreadOutput }
   | { readonly type: 'consumed'; readonly seq: number }
   | { readonly type: 'sample'; readonly sample: RuntimeSample }
+  | { readonly type: 'copy'; readonly progress: CopyProgress }
   | { readonly type: 'fault'; readonly refusal: Refusal }
   | { readonly type: 'exit'; readonly code: number };

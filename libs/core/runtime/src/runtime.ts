@@ -11,7 +11,7 @@
  *  R5. A fault of the program never harms the host: it is reported through `onFault`, and the thread stands still.
  */
 import type { Refusal, Sha256, Sha256Of, ThreadId } from '@godwit/kernel';
-import type { Message, RuntimeKind, ThreadOutput, ThreadSnapshot } from '@godwit/snapshot';
+import type { Message, RuntimeKind, ThreadOutput, ThreadSnapshot, WrittenBlocks } from '@godwit/snapshot';
 
 /** Part of the registration: the same on every machine, or the thread would not be deterministic. */
 export interface ThreadLimits {
@@ -77,8 +77,38 @@ export interface RuntimeEvents {
   onExit(code: number): void;
 }
 
+/**
+ * The large part of a thread's state, one flat piece of memory, for copying it while the thread runs. Its name in a
+ * snapshot is that of the section whose body is small in `rest`.
+ */
+export interface LiveImage {
+  /** The largest that it can become, bytes. */
+  readonly maximumBytes: number;
+  /**
+   * The source's side, running or frozen: the image as it is now, whole blocks of 4 KiB. While the thread runs, the bytes
+   * may change under the reader's eyes; a later view is never shorter. While it is frozen, they are its state.
+   */
+  view(): Promise<Uint8Array | Refusal>;
+  /**
+   * Where the runtime tracks writes: what may have been written since the last call, and for ever so before the first.
+   * Ask before the view is read: a write that comes later is told the next time.
+   */
+  written?(): WrittenBlocks | undefined;
+  /** While frozen: the snapshot with all but the image, for which the section's body only says how large it is. */
+  rest(): Promise<ThreadSnapshot | Refusal>;
+  /**
+   * The target's side, staged: an image of at least `bytes`, zero wherever the caller has not written, which is kept from
+   * call to call. Refused beyond the thread's limit.
+   */
+  stage(bytes: number): Promise<Uint8Array | Refusal>;
+  /** Rebuilds the thread from the staged image and what `rest` gave, and leaves it frozen. */
+  restore(rest: ThreadSnapshot): Promise<void | Refusal>;
+}
+
 /** A thread in this process, from `prepare` to `stop`. */
 export interface ThreadInstance {
+  /** Absent where the state cannot be copied while the thread runs: then it is stopped and copied. */
+  readonly image?: LiveImage;
   /** Starts from the beginning. */
   start(): Promise<void | Refusal>;
   /** Rebuilds a staged thread from a snapshot, and leaves it frozen. A damaged snapshot is refused and changes nothing. */
