@@ -1,2 +1,5 @@
 export * from './door.js';
 export * from './stream.js';
+export * from './live-sender.js';
+export * from './live-receiver.js';
+export * from './image-port.js';

@@ -10,67 +10,12 @@
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { OperationError, refuse, type Refusal, type Sha256 } from '@godwit/kernel';
+import { refuse, type Refusal, type Sha256 } from '@godwit/kernel';
+import { ExactReader, GO, write } from './exact-reader.js';
 
-const GO = Buffer.from('GO\n\n');
 const MAGIC = 0x53574447; // "GDWS"
 const FRAME_BYTES = 256 * 1024;
 const DIGEST_BYTES = 32;
-
-/** Reads exact numbers of bytes from a socket; ends with the socket's error, its end, or the deadline. */
-class ExactReader {
-  private chunks: Buffer[] = [];
-  private available = 0;
-  private wanted = 0;
-  private wake: (() => void) | undefined;
-  private failure: Error | undefined;
-  private readonly timer: NodeJS.Timeout;
-
-  constructor(private readonly socket: Socket, timeoutMs: number) {
-    this.timer = setTimeout(() => this.fail(new OperationError('timeout', `snapshot stream: not finished within ${timeoutMs} ms`, { effect: 'unknown' })), timeoutMs);
-    socket.on('data', (chunk: Buffer) => {
-      this.chunks.push(chunk);
-      this.available += chunk.length;
-      if (this.available >= this.wanted) this.wake?.();
-      if (this.available > 8 * FRAME_BYTES) socket.pause();
-    });
-    const lost = (cause?: Error): void => this.fail(new OperationError('connection-lost', `snapshot stream: ${cause ? cause.message : 'the other side closed it'}`, { effect: 'unknown', cause }));
-    socket.on('error', lost);
-    socket.on('close', () => lost());
-    socket.resume();
-  }
-
-  private fail(error: Error): void {
-    this.failure ??= error;
-    this.wake?.();
-  }
-
-  async take(bytes: number): Promise<Buffer> {
-    if (this.available < bytes) {
-      this.wanted = bytes;
-      this.socket.resume();
-      await new Promise<void>((resolve) => {
-        this.wake = resolve;
-        if (this.failure) resolve();
-      });
-      this.wake = undefined;
-    }
-    if (this.available < bytes) throw this.failure ?? new Error('woken without data');
-    const all = this.chunks.length === 1 ? this.chunks[0]! : Buffer.concat(this.chunks);
-    const rest = all.subarray(bytes);
-    this.chunks = rest.length > 0 ? [rest] : [];
-    this.available = rest.length;
-    return all.subarray(0, bytes);
-  }
-
-  close(): void {
-    clearTimeout(this.timer);
-    this.socket.removeAllListeners('data');
-  }
-}
-
-const write = (socket: Socket, bytes: Uint8Array): Promise<void> =>
-  new Promise((resolve, reject) => socket.write(bytes, (error) => (error ? reject(new OperationError('connection-lost', `snapshot stream: ${error.message}`, { effect: 'unknown', cause: error })) : resolve())));
 
 function frame(raw: Uint8Array, compress: boolean): Uint8Array[] {
   const packed = compress ? zstdCompressSync(raw) : raw;
