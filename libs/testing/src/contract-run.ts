@@ -1,6 +1,8 @@
 /** Drives one thread for the contract suite: starts it, feeds it, moves it through snapshot bytes, and keeps what it said. */
 import { createHash } from 'node:crypto';
+import { nodeImagePort } from '@godwit/bulk';
 import { isRefusal, type Refusal, type Sha256, type Sha256Of } from '@godwit/kernel';
+import { ImageCopier, ImageTarget } from '@godwit/live-copy';
 import type { InputRecord, Runtime, ThreadInstance, ThreadProgram } from '@godwit/runtime';
 import { decodeSnapshot, encodeSnapshot, type ThreadOutput, type ThreadSnapshot, type Utf8 } from '@godwit/snapshot';
 
@@ -63,6 +65,11 @@ export class ContractRun {
 
   /** A new instance; events of one that was stopped are not heard any more. */
   async prepare(): Promise<ThreadInstance> {
+    return (this.instance = await this.prepareBeside());
+  }
+
+  /** A new instance beside the one that runs; it is heard once it takes its place. */
+  private async prepareBeside(): Promise<ThreadInstance> {
     const isCurrent = (): boolean => this.instance === prepared;
     const prepared: ThreadInstance = granted(await this.runtime.prepare(this.program, {
       onOutput: (output) => { if (isCurrent()) { this.outputs.push(output); this.noticed(); } },
@@ -70,7 +77,6 @@ export class ContractRun {
       onFault: (fault) => { if (isCurrent()) { this.faults.push(fault); this.noticed(); } },
       onExit: (code) => { if (isCurrent()) { this.exitCode = code; this.noticed(); } },
     }, sha256Of));
-    this.instance = prepared;
     return prepared;
   }
 
@@ -91,6 +97,14 @@ export class ContractRun {
     };
     await within(happened(), what);
   }
+  /** Waits until the program has computed a little further, or has ended. */
+  async progress(): Promise<void> {
+    const before = this.thread.sample().polls;
+    const happened = async (): Promise<void> => {
+      while (!this.ended && this.thread.sample().polls === before) await new Promise<void>((resolve) => setTimeout(resolve, 1));
+    };
+    await within(happened(), 'a poll of the program');
+  }
   async untilEnd(): Promise<void> {
     await this.until(() => this.ended, 'the end of the program');
   }
@@ -108,6 +122,48 @@ export class ContractRun {
     granted(await within(Promise.resolve(target.restore(throughBytes(snapshot))), 'the restore'));
     this.moves++;
     return snapshot;
+  }
+
+  /**
+   * Copies the thread while it runs, in `rounds` rounds with `between` after each, then freezes it, copies what is left and
+   * goes on in another instance, frozen. @returns bytes of the deltas, round by round, the one of the freeze last
+   */
+  async moveLive(rounds: number, between: () => Promise<void>): Promise<number[]> {
+    const source = this.thread;
+    const target = await this.prepareBeside();
+    const [from, to] = [source.image, target.image];
+    if (!from || !to) throw new Error('the runtime has no image to copy');
+    const copier = new ImageCopier(nodeImagePort, from.maximumBytes);
+    const held = new ImageTarget(nodeImagePort.hash);
+    const copyRound = async (): Promise<number> => {
+      const written = from.written?.();
+      const live = granted(await from.view());
+      if (live.length > held.imageBytes) held.use(granted(await to.stage(live.length)).subarray(0, live.length));
+      let bytes = 0;
+      held.begin();
+      for (const piece of copier.round(live, written)) {
+        for (const part of piece.parts) if (held.take(part)) throw new Error('the target refused a delta of its source');
+        bytes += piece.bytes;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      return bytes;
+    };
+    const sent: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      sent.push(await copyRound());
+      await between();
+    }
+    await this.freeze();
+    sent.push(await copyRound());
+    const rest = granted(await from.rest());
+    const digest = copier.stateDigest(encodeSnapshot(rest, utf8), sha256Of);
+    granted(await within(Promise.resolve(to.restore(throughBytes(rest))), 'the restore'));
+    const theirs = granted(held.stateDigest(encodeSnapshot(granted(await to.rest()), utf8), sha256Of));
+    if (theirs !== digest) throw new Error(`the copy's digest ${theirs} is not the source's ${digest}`);
+    this.instance = target;
+    await source.stop();
+    this.moves++;
+    return sent;
   }
 
   async stop(): Promise<void> {

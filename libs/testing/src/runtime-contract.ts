@@ -14,11 +14,15 @@ export interface ContractProgram {
   program(): Promise<ThreadProgram>;
   /** Sequences ascend; the last one ends the input, or the program ends by itself. */
   readonly inputs: readonly InputRecord[];
+  /** It rewrites its state without pause: then a live copy must find that out in its second round. */
+  readonly rewrites?: boolean;
   /** It computes so long between inputs that it can be stopped inside: at least so many moves must happen. */
   readonly movesInside: number;
 }
 
 const MOST_MOVES = 25;
+const LIVE_MOVES = 10;
+const LIVE_DUTY = 0.02;
 const PROGRAM_TIMEOUT_MS = 600_000;
 const LONGEST_STRETCH_MS = 6;
 
@@ -85,6 +89,29 @@ export function runtimeContract(makeRuntime: () => Runtime, programs: readonly C
       await run.untilEnd();
       await expectSame(run);
       expect(run.moves).toBeGreaterThanOrEqual(member.movesInside);
+    }, CONTRACT_TIMEOUT_MS * 2);
+
+    it('gives the same outputs when it is copied while it runs, where the runtime can do that', async () => {
+      const rng = Xoshiro128.seeded(14);
+      const run = await newRun();
+      await run.start();
+      if (!run.thread.image) return expect(member.rewrites ?? false).toBe(false);
+      let dirty = 0;
+      while (run.moves < LIVE_MOVES && !run.ended) {
+        // A copy takes longer than most of these programs: without this they would end during the first.
+        run.thread.setDuty(LIVE_DUTY);
+        run.feed();
+        const sent = await run.moveLive(2 + (run.moves % 2), () => (member.rewrites ? run.progress() : stretch(rng)));
+        dirty += sent.slice(1).filter((bytes) => bytes > 0).length;
+        run.thread.resume();
+      }
+      run.thread.setDuty(1);
+      run.feed();
+      await run.untilEnd();
+      await expectSame(run);
+      expect(run.moves).toBeGreaterThanOrEqual(member.rewrites ? LIVE_MOVES : 1);
+      // Without a second round that found something, this test has shown nothing.
+      if (member.rewrites) expect(dirty).toBeGreaterThanOrEqual(run.moves);
     }, CONTRACT_TIMEOUT_MS * 2);
 
     it('gives the same outputs when it is moved each time it waits for input', async () => {
@@ -173,7 +200,7 @@ function spoiled(good: ThreadSnapshot): { how: string; snapshot: ThreadSnapshot 
   return [
     ...perSection,
     { how: 'another program', snapshot: { ...good, program: '0'.repeat(64) as ThreadSnapshot['program'] } },
-    { how: 'another runtime', snapshot: { ...good, runtime: 'process' } },
+    { how: 'another runtime', snapshot: { ...good, runtime: good.runtime === 'process' ? 'task' : 'process' } },
     { how: 'another random state', snapshot: { ...good, random: flipped(new Uint8Array(good.random)) } },
   ];
 }

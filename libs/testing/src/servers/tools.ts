@@ -3,7 +3,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { resolveNats, resolveRedis, type StartableServer } from '@godwit/servers';
+import { OperationError } from '@godwit/kernel';
+import { resolveCriu, resolveNats, resolveRedis, type ServerBinary, type StartableServer } from '@godwit/servers';
 
 /** The repository's root: the nearest folder upwards whose package is named `godwit`. */
 export async function repositoryRoot(from: string = dirname(fileURLToPath(import.meta.url))): Promise<string> {
@@ -28,6 +29,16 @@ async function resolveStartable(name: 'nats' | 'redis'): Promise<StartableServer
   const server = await (name === 'nats' ? resolveNats(options) : resolveRedis(options));
   if (server.kind === 'url') throw new Error(`${name}: a server to start was expected`);
   return server;
+}
+
+/** CRIU, found or obtained; or why what needs it is to be skipped here. */
+export async function testCriu(): Promise<{ readonly criu: ServerBinary } | { readonly missing: string }> {
+  try {
+    return { criu: await resolveCriu({ toolsDir: join(await repositoryRoot(), '.godwit', 'tools') }) };
+  } catch (error) {
+    if (error instanceof OperationError) return { missing: error.message };
+    throw error;
+  }
 }
 
 /** A new folder below the system's temporary one; `remove` takes it away with all it holds. */
