@@ -5,7 +5,7 @@ import { packageTags } from './rules/package-tags.ts';
 import { rooms } from './rules/rooms.ts';
 
 const HOUSE: readonly Room[] = [
-  { folder: 'libs/core/kernel', layer: 'core' }, { folder: 'libs/core/graph', layer: 'core' }, { folder: 'libs/wire', layer: 'wire' },
+  { folder: 'libs/core/kernel', layer: 'core' }, { folder: 'libs/core/graph', layer: 'core' }, { folder: 'libs/handover', layer: 'protocol' }, { folder: 'libs/wire', layer: 'wire' },
   { folder: 'libs/adapters/nats', layer: 'adapter' }, { folder: 'libs/adapters/task', layer: 'adapter' }, { folder: 'libs/adapters/servers', layer: 'adapter' },
   { folder: 'libs/shell', layer: 'shell' }, { folder: 'libs/client', layer: 'client' }, { folder: 'libs/sdk', layer: 'sdk' }, { folder: 'libs/local', layer: 'local' },
   { folder: 'libs/testing', layer: 'testing' }, { folder: 'apps/agent', layer: 'app' }, { folder: 'apps/cli', layer: 'app' }, { folder: 'examples/flights', layer: 'example' },
@@ -20,7 +20,7 @@ describe('rooms', () => {
 
   it.each([
     ['agent', 'nats'], ['agent', 'shell'], ['agent', 'wire'], ['agent', 'kernel'], ['cli', 'client'], ['cli', 'local'], ['shell', 'wire'], ['nats', 'wire'], ['task', 'sdk'], ['wire', 'kernel'], ['graph', 'kernel'],
-    ['client', 'wire'], ['client', 'kernel'], ['sdk', 'kernel'], ['local', 'servers'], ['local', 'nats'], ['local', 'client'], ['flights', 'agent'], ['flights', 'local'], ['testing', 'nats'],
+    ['client', 'wire'], ['client', 'kernel'], ['sdk', 'kernel'], ['local', 'servers'], ['local', 'nats'], ['local', 'client'], ['flights', 'agent'], ['flights', 'local'], ['testing', 'nats'], ['agent', 'handover'], ['local', 'handover'], ['handover', 'kernel'], ['testing', 'handover'],
   ])('lets %s import %s', (from, to) => {
     expect(importing(from, `@godwit/${to}`)).toEqual([]);
   });
@@ -28,6 +28,7 @@ describe('rooms', () => {
   it.each([
     ['agent', 'cli'], ['agent', 'client'], ['agent', 'testing'], ['nats', 'task'], ['nats', 'sdk'], ['nats', 'shell'], ['shell', 'nats'], ['wire', 'nats'], ['wire', 'shell'], ['client', 'graph'], ['client', 'nats'],
     ['sdk', 'graph'], ['sdk', 'wire'], ['local', 'task'], ['local', 'agent'], ['kernel', 'wire'],
+    ['handover', 'wire'], ['handover', 'nats'], ['handover', 'shell'], ['shell', 'handover'], ['nats', 'handover'], ['kernel', 'handover'],
   ])('keeps %s from importing %s', (from, to) => {
     expect(importing(from, `@godwit/${to}`)).toEqual([expect.stringContaining(`@godwit/${from} may not import @godwit/${to}`)]);
   });
@@ -46,6 +47,7 @@ describe('rooms', () => {
   it('keeps npm packages out of the core, and undeclared ones out of every room', () => {
     expect(importing('nats', 'rxjs')).toEqual([]);
     expect(importing('kernel', 'rxjs')).toEqual([expect.stringContaining('core → npm')]);
+    expect(importing('handover', 'rxjs')).toEqual([expect.stringContaining('protocol → npm')]);
     expect(importing('nats', 'fast-check')).toEqual([expect.stringContaining('only among those for development')]);
     expect(importing('nats', 'left-out')).toEqual([expect.stringContaining('not among')]);
   });

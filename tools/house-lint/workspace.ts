@@ -8,8 +8,8 @@ import { dirname, join, matchesGlob, posix } from 'node:path';
 import { SourceFile } from './source-file.ts';
 
 /** Rooms, as `layer:` tags name them. */
-export type Layer = 'app' | 'shell' | 'adapter' | 'wire' | 'core' | 'client' | 'local' | 'sdk' | 'testing' | 'example';
-export const LAYERS: readonly Layer[] = ['app', 'shell', 'adapter', 'wire', 'core', 'client', 'local', 'sdk', 'testing', 'example'];
+export type Layer = 'app' | 'shell' | 'adapter' | 'protocol' | 'wire' | 'core' | 'client' | 'local' | 'sdk' | 'testing' | 'example';
+export const LAYERS: readonly Layer[] = ['app', 'shell', 'adapter', 'protocol', 'wire', 'core', 'client', 'local', 'sdk', 'testing', 'example'];
 
 /** `source` is what the package's tsconfig compiles and ships; `dev` is everything beside it: specs, benches, fixtures, scripts. */
 export type Use = 'source' | 'dev';

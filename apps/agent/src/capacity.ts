@@ -1,8 +1,10 @@
 /** Keeps the device's threads within its capacity: a control group where one can be had, else duty cycles at safepoints. */
 import { isRefusal, type Refusal } from '@godwit/kernel';
 import { DutyCycle, openEnforcer, type CapacityEnforcer } from '@godwit/cgroup';
+import { descendantsOf } from '@godwit/runner-host';
 import type { Log } from '@godwit/shell';
-import type { ThreadHost } from './thread-host.js';
+import type { Capacity, ThreadHost } from '@godwit/handover';
+import type { MissingRuntime } from '@godwit/wire';
 
 export type Enforcement = 'auto' | 'cgroup' | 'duty-cycle';
 
@@ -41,3 +43,19 @@ export function divide(enforcer: CapacityEnforcer, loads: readonly ThreadLoad[])
   }));
   for (const { host } of loads) host.setDuty(Math.max(LEAST_RATIO, Math.min(1, ratios.get(host.spec.thread) ?? 1)));
 }
+
+/** Of one line in a status. */
+const MOST_LINE_CHARS = 4_000;
+
+/** The enforcer as the protocol needs it, and what else this device lacks. */
+export const capacityOf = (enforcer: CapacityEnforcer, missingRuntimes: readonly MissingRuntime[]): Capacity => ({
+  kind: enforcer.kind,
+  missing: () => [
+    ...enforcer.knobs().filter((knob) => !knob.available).map((knob) => `${knob.name}: ${knob.reason ?? 'not offered'}`),
+    ...missingRuntimes.map(({ runtime, reason }) => `runtime ${runtime}: ${reason}`.slice(0, MOST_LINE_CHARS)),
+  ],
+  // Of a process thread the runner is the smaller part; what its processes start later inherits their group.
+  admit: (pid) => [pid, ...descendantsOf(pid)].forEach((one) => enforcer.admit(one)),
+  release: (pid) => [pid, ...descendantsOf(pid)].forEach((one) => enforcer.release(one)),
+  close: () => enforcer.close(),
+});

@@ -1,14 +1,14 @@
 /** The agent's subjects. `{device}` is filled in by the transport. */
 import { Controller, Inject } from '@nestjs/common';
 import type { Refusal } from '@godwit/kernel';
+import { Agent } from '@godwit/handover';
 import { Handles } from '@godwit/shell';
 import {
-  activateCommandCodec, activateReplyCodec, agentStatusCodec, doneCodec, freezeCommandCodec, freezeReplyCodec, ownershipCommandCodec, prepareCommandCodec, prepareReplyCodec,
+  activateCommandCodec, activateReplyCodec, agentStatusCodec, copyCommandCodec, copyReplyCodec, doneCodec, freezeCommandCodec, freezeReplyCodec, ownershipCommandCodec, prepareCommandCodec, prepareReplyCodec,
   runCommandCodec, stagedCommandCodec, stagedReplyCodec, throttleCommandCodec,
-  type ActivateCommand, type ActivateReply, type AgentStatus, type Done, type FreezeCommand, type FreezeReply, type OwnershipCommand, type PrepareCommand, type PrepareReply,
+  type ActivateCommand, type ActivateReply, type AgentStatus, type CopyCommand, type CopyReply, type Done, type FreezeCommand, type FreezeReply, type OwnershipCommand, type PrepareCommand, type PrepareReply,
   type RunCommand, type StagedCommand, type StagedReply, type ThrottleCommand,
 } from '@godwit/wire';
-import { Agent } from './agent.js';
 
 @Controller()
 export class CommandsController {
@@ -21,6 +21,10 @@ export class CommandsController {
   @Handles('godwit.agent.{device}.prepare', prepareCommandCodec, prepareReplyCodec)
   prepare(command: PrepareCommand): Promise<PrepareReply | Refusal> {
     return this.agent.prepare(command);
+  }
+  @Handles('godwit.agent.{device}.copy', copyCommandCodec, copyReplyCodec)
+  copy(command: CopyCommand): Promise<CopyReply | Refusal> {
+    return this.agent.copy(command);
   }
   @Handles('godwit.agent.{device}.freeze', freezeCommandCodec, freezeReplyCodec)
   freeze(command: FreezeCommand): Promise<FreezeReply | Refusal> {

@@ -1,13 +1,14 @@
 /** Measured paths to the other agents: the time of a TCP handshake with their bulk doors, and the rate of past copies. */
 import { connect } from 'node:net';
 import type { Clock, DeviceId } from '@godwit/kernel';
+import type { PeerLinks } from '@godwit/handover';
 import type { Reading } from '@godwit/telemetry';
 import type { Lease } from '@godwit/wire';
 
 const PROBE_MS = 10_000;
 const PROBE_TIMEOUT_MS = 2_000;
 
-export class Links {
+export class Links implements PeerLinks {
   private readonly peers = new Map<DeviceId, Lease>();
   private readonly reading: Record<string, number> = {};
   private timer: NodeJS.Timeout | undefined;

@@ -1,18 +1,15 @@
-/**
- * What this device keeps on its own disk, so that a broker that went backwards is noticed and can be repaired: epochs
- * adopted, own appends above the last two checkpoints, the highest sequence seen. The epoch is on disk before a thread
- * runs; the rest follows without being waited for, since the broker has it too.
- */
+/** The protocol's own log on the device's disk: epochs adopted, own appends above the last two checkpoints, the highest sequence seen. */
 import { outRecordCodec } from '@godwit/wire';
-import type { Refusal, ShardId } from '@godwit/kernel';
+import type { ShardId } from '@godwit/kernel';
 import { journalSubjects, type Fence, type ThreadAddress } from '@godwit/journal';
+import type { OwnLog } from '@godwit/handover';
 import type { LocalLog } from '@godwit/nats';
 import type { Log } from '@godwit/shell';
 import type { ThreadOutput } from '@godwit/snapshot';
 
 const subjects = journalSubjects();
 
-export class OwnLog {
+export class FileOwnLog implements OwnLog {
   constructor(private readonly file: LocalLog, private readonly log: Log) {}
 
   async adopted(at: ThreadAddress, fence: Fence): Promise<void> {
@@ -26,9 +23,8 @@ export class OwnLog {
   checkpointed(at: ThreadAddress, seq: number): void {
     this.note(this.file.noteCheckpoint(at, seq));
   }
-  /** @returns why the shard must not be trusted, or nothing. */
-  regression(shard: ShardId, lastSeq: number): Refusal | undefined {
-    return this.file.checkRegression(shard, lastSeq);
+  seen(shard: ShardId): number {
+    return this.file.highestSeen(shard);
   }
   private note(written: Promise<void>): void {
     written.catch((error: Error) => this.log.error({ err: error }, 'own log not written'));

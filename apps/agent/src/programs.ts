@@ -1,11 +1,12 @@
 /** Programs for runners: fetched from the object store, checked by their digest; the instrumented module beside it where it is cached. */
 import { isRefusal, refuse, type Refusal } from '@godwit/kernel';
+import type { ProgramSource } from '@godwit/handover';
 import type { Programs as ProgramStore } from '@godwit/nats';
 import type { ThreadSpec } from '@godwit/registry';
 import type { ThreadProgram } from '@godwit/runtime';
 import { migratableName } from '@godwit/wire';
 
-export class Programs {
+export class Programs implements ProgramSource {
   constructor(private readonly store: ProgramStore) {}
 
   async load(spec: ThreadSpec): Promise<ThreadProgram | Refusal> {

@@ -5,11 +5,11 @@ import type { CheckpointStore } from '@godwit/redis';
 import { call, sha256 } from '@godwit/shell';
 import { grantReplyCodec, grantRequestCodec, SUBJECTS } from '@godwit/wire';
 import type { NatsConnection } from '@nats-io/transport-node';
-import type { CheckpointWriter } from './checkpoints.js';
+import type { Checkpoints } from '@godwit/handover';
 
 const GRANT_MS = 3_000;
 
-export class RedisCheckpoints implements CheckpointWriter {
+export class RedisCheckpoints implements Checkpoints {
   private readonly granted = new Map<ThreadId, number>();
   constructor(private readonly device: DeviceId, private readonly nats: NatsConnection, private readonly store: CheckpointStore) {}
 

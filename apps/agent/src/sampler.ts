@@ -5,7 +5,7 @@ import type { Absence, Collector, Reading } from '@godwit/telemetry';
 import type { MetricColumn, SampleBatch, TraceBatch } from '@godwit/wire';
 import type { CapacityEnforcer } from '@godwit/cgroup';
 import { divide, type ThreadLoad } from './capacity.js';
-import type { ThreadHost } from './thread-host.js';
+import type { ThreadHost } from '@godwit/handover';
 
 interface Previous {
   readonly atMs: number;
@@ -24,6 +24,8 @@ export interface SamplerOptions {
   readonly capacityCores: number;
   readonly memoryBytes: number;
   readonly collectors: Collector;
+  /** The device's GPUs, FPGAs and ASICs. */
+  readonly accelerators: Collector;
   readonly enforcer: CapacityEnforcer;
   readonly clock: Clock;
   readonly hosts: () => Iterable<ThreadHost>;
@@ -50,12 +52,14 @@ export class Sampler {
   close(): void {
     this.timers.forEach(clearInterval);
     this.options.collectors.close();
+    this.options.accelerators.close();
   }
 
   private sample(): void {
-    const { clock, collectors, enforcer, capacityCores, memoryBytes } = this.options;
+    const { clock, collectors, accelerators, enforcer, capacityCores, memoryBytes } = this.options;
     const device: Record<string, number> = {};
     collectors.collect(clock.monotonicMs(), device);
+    accelerators.collect(clock.monotonicMs(), device);
     Object.assign(device, this.options.links(), { 'cpu.capacity_cores': capacityCores, 'memory.capacity_bytes': memoryBytes });
     const threads = new Map<ThreadId, Reading>();
     const loads: ThreadLoad[] = [];
@@ -113,7 +117,7 @@ export class Sampler {
     const threads = new Set(rows.flatMap((row) => [...row.threads.keys()]));
     for (const thread of threads) columns.push(...columnsOf(thread, rows.map((row) => row.threads.get(thread) ?? {})));
     for (const host of this.options.hosts()) host.latency.clear();
-    const absences: readonly Absence[] = this.sequence % 20 === 0 ? this.options.collectors.absences() : [];
+    const absences: readonly Absence[] = this.sequence % 20 === 0 ? [...this.options.collectors.absences(), ...this.options.accelerators.absences()] : [];
     this.options.sendSamples({ device: this.options.device, sequence: this.sequence++, atMs: rows.map((row) => row.atMs), columns, absences });
   }
 

@@ -1,20 +1,21 @@
 /** The commands to agents, typed, with their named timeouts. */
 import { isRefusal, type DeviceId, type Refusal } from '@godwit/kernel';
+import type { AgentCalls } from '@godwit/handover';
 import { call, type Call, type Log } from '@godwit/shell';
 import {
-  activateCommandCodec, activateReplyCodec, agentStatusCodec, doneCodec, freezeCommandCodec, freezeReplyCodec, ownershipCommandCodec, pathReplyCodec, pathRequestCodec, prepareCommandCodec,
+  activateCommandCodec, activateReplyCodec, agentStatusCodec, copyCommandCodec, copyReplyCodec, doneCodec, freezeCommandCodec, freezeReplyCodec, ownershipCommandCodec, pathReplyCodec, pathRequestCodec, prepareCommandCodec,
   prepareReplyCodec, runCommandCodec, stagedCommandCodec, stagedReplyCodec, SUBJECTS, throttleCommandCodec,
-  type ActivateCommand, type ActivateReply, type AgentStatus, type Done, type FreezeCommand, type FreezeReply, type MessageCodec, type OwnershipCommand, type PrepareCommand, type PrepareReply, type RunCommand,
+  type ActivateCommand, type ActivateReply, type AgentStatus, type CopyCommand, type CopyReply, type Done, type FreezeCommand, type FreezeReply, type MessageCodec, type OwnershipCommand, type PrepareCommand, type PrepareReply, type RunCommand,
   type StagedCommand, type StagedReply, type ThrottleCommand,
 } from '@godwit/wire';
 import type { NatsConnection } from '@nats-io/transport-node';
 
 /** Longest answers: a preparation compiles, a run restores, a freeze copies. */
-const TIMEOUTS = { run: 60_000, prepare: 25_000, freeze: 40_000, staged: 40_000, activate: 3_000, ownership: 3_000, throttle: 2_000, status: 2_000, path: 1_000 } as const;
+const TIMEOUTS = { run: 60_000, prepare: 25_000, copy: 40_000, freeze: 40_000, staged: 40_000, activate: 3_000, ownership: 3_000, throttle: 2_000, status: 2_000, path: 1_000 } as const;
 /** A transfer does not wait longer than this for its turn. */
 const LONGEST_WAIT_MS = 5_000;
 
-export class AgentCalls {
+export class NatsAgentCalls implements AgentCalls {
   constructor(private readonly nats: NatsConnection, private readonly log: Log) {}
 
   private ask<Request, Reply>(device: DeviceId, command: string, request: MessageCodec<Request>, reply: MessageCodec<Reply>, timeoutMs: number, value: Request): Promise<Reply | Refusal> {
@@ -26,6 +27,9 @@ export class AgentCalls {
   }
   prepare(device: DeviceId, command: PrepareCommand): Promise<PrepareReply | Refusal> {
     return this.ask(device, 'prepare', prepareCommandCodec, prepareReplyCodec, TIMEOUTS.prepare, command);
+  }
+  copy(device: DeviceId, command: CopyCommand): Promise<CopyReply | Refusal> {
+    return this.ask(device, 'copy', copyCommandCodec, copyReplyCodec, TIMEOUTS.copy, command);
   }
   freeze(device: DeviceId, command: FreezeCommand): Promise<FreezeReply | Refusal> {
     return this.ask(device, 'freeze', freezeCommandCodec, freezeReplyCodec, TIMEOUTS.freeze, command);

@@ -1,7 +1,7 @@
 import { Controller, Inject } from '@nestjs/common';
+import { ResourceManager } from '@godwit/handover';
 import { Handles } from '@godwit/shell';
 import { migrateReplyCodec, migrateRequestCodec, type MigrateReply, type MigrateRequest } from '@godwit/wire';
-import { ResourceManager } from './resource-manager.js';
 
 @Controller()
 export class CommandsController {

@@ -1,21 +1,22 @@
 /** The migration controller's process. */
+import { randomBytes } from 'node:crypto';
 import { isRefusal, type ThreadId } from '@godwit/kernel';
 import { DEFAULT_PLAN_LIMITS, type PlanLimits } from '@godwit/decision';
+import { Owners, ResourceManager } from '@godwit/handover';
 import { DEFAULT_LIMITS, type MigrationState } from '@godwit/migration';
 import { connectNats, ensureStreams, natsJournal, openLeases, openPrograms } from '@godwit/nats';
 import { defaultRunnerEntry } from '@godwit/runner-host';
 import { demandDurability } from '@godwit/servers';
-import { configOrExit, createLog, randomIds, runService, systemClock } from '@godwit/shell';
+import { configOrExit, createLog, randomIds, runService, systemClock, systemTimers } from '@godwit/shell';
 import { decisionRecordCodec, leaseCodec, migrationStatusCodec, STREAMS, SUBJECTS, threadEventCodec, type MigrationStatus } from '@godwit/wire';
 import { jetstream } from '@nats-io/jetstream';
 import type { Msg } from '@nats-io/transport-node';
 import { z } from 'zod';
 import { Admission } from './admission.js';
-import { AgentCalls } from './agent-calls.js';
+import { NatsAgentCalls } from './agent-calls.js';
 import { checkThread } from './check-thread.js';
+import { refuseUnoffered } from './runtime-offers.js';
 import { CommandsController } from './commands.controller.js';
-import { Owners } from './owners.js';
-import { ResourceManager } from './resource-manager.js';
 import { ClusterView } from './view.js';
 
 const config = configOrExit({
@@ -59,13 +60,13 @@ async function publishStatus(state: MigrationState): Promise<void> {
 
 const manager: ResourceManager = new ResourceManager(
   {
-    journal, owners, view, clock: systemClock, ids: randomIds, log, agents: new AgentCalls(nats, log), registry: () => admission.registry,
+    journal, owners, view, clock: systemClock, timers: systemTimers, ids: randomIds, log, agents: new NatsAgentCalls(nats, log), registry: () => admission.registry,
     publishDecision: async (record) => void (await js.publish(SUBJECTS.decision((record.decision ?? record.settlement)!.thread), decisionRecordCodec.encode(record))),
-    driver: { limits: DEFAULT_LIMITS, publish: publishStatus },
+    driver: { limits: DEFAULT_LIMITS, publish: publishStatus, secret: () => randomBytes(32) },
   },
   { ...DEFAULT_PLAN_LIMITS, triggers: POLICIES[config.GODWIT_POLICY], coolDownMs: config.GODWIT_COOL_DOWN_MS }, config.GODWIT_HORIZON_MS,
 );
-const checkProgram = checkThread(programs, config.GODWIT_RUNNER_ENTRY);
+const checkProgram = checkThread(programs, config.GODWIT_RUNNER_ENTRY, (runtime) => refuseUnoffered(runtime, admission.registry.devices, view.leases));
 const specs = new Map<ThreadId, Parameters<ResourceManager['retire']>[0]>();
 const admission: Admission = new Admission({
   nats, log,

@@ -3,23 +3,18 @@
  * into the immutable snapshot that a plan reads. Learns nothing and decides nothing.
  */
 import { isRefusal, type DeviceId, type InstantMs, type ThreadId } from '@godwit/kernel';
-import type { ClusterSnapshot, DemandPath, DeviceView, Link, MoveInFlight, MoveSample, PastMove, SettledCounts, ThreadView, Traffic } from '@godwit/decision';
+import type { ClusterPicture, SnapshotInput, ThreadMemory } from '@godwit/handover';
+import type { ClusterSnapshot, DemandPath, DeviceView, Link, MoveSample, PastMove, SettledCounts, ThreadView, Traffic } from '@godwit/decision';
 import type { Registry, ThreadSpec } from '@godwit/registry';
 import { decodeSamples, forecastCodec, graphCodec, type EdgeMessage, type ForecastMessage, type Lease } from '@godwit/wire';
-
-/** What the controller remembers of a thread beside what is measured. */
-export interface ThreadMemory {
-  throttledToCores?: number;
-  lastThrottledAtMs?: InstantMs;
-  lastKeptAtMs?: InstantMs;
-  moves: PastMove[];
-  fault?: string;
-}
+import { withOffered } from './runtime-offers.js';
 
 type Readings = Map<string, number>;
 const MOVES_KEPT = 16;
+/** An older forecast says nothing of a failure to come. */
+const FAILURE_AGE_MS = 10_000;
 
-export class ClusterView {
+export class ClusterView implements ClusterPicture {
   private readonly devices = new Map<DeviceId, Readings>();
   private readonly threads = new Map<ThreadId, Readings>();
   private readonly threadForecasts = new Map<string, ForecastMessage>();
@@ -74,20 +69,15 @@ export class ClusterView {
     this.threadForecasts.delete(thread);
   }
 
-  threadForecast(thread: ThreadId): ForecastMessage | undefined {
-    return this.threadForecasts.get(thread);
+  demandNow(thread: ThreadId): number | undefined {
+    return this.threadForecasts.get(thread)?.demandNow;
   }
-  /** Demand and capacity now, cores: one step of what a decision is settled against. */
   deviceNow(device: DeviceId): { demandCores: number; capacityCores: number } | undefined {
     const forecast = this.deviceForecasts.get(device);
     return forecast?.capacity === undefined ? undefined : { demandCores: forecast.demandNow, capacityCores: forecast.capacity };
   }
 
-  snapshot(input: {
-    readonly nowMs: InstantMs; readonly horizonMs: number; readonly budgetWindowMs: number; readonly registry: Registry;
-    readonly deviceOf: (thread: ThreadId) => DeviceId | undefined; readonly epochOf: (thread: ThreadId) => number;
-    readonly plannable: (thread: ThreadSpec) => boolean; readonly movesInFlight: readonly MoveInFlight[];
-  }): ClusterSnapshot {
+  snapshot(input: SnapshotInput): ClusterSnapshot {
     const { nowMs, horizonMs, registry, movesInFlight } = input;
     const threads = [...registry.threads.values()].filter(input.plannable).map((spec) => this.threadView(spec, input));
     const devices = [...registry.devices.values()].map((spec) => this.deviceView(spec.device, registry, threads, nowMs));
@@ -95,7 +85,7 @@ export class ClusterView {
     return { nowMs, horizonMs, devices, threads, traffic, links: this.links(), moveHistory: this.moveHistory, movesInFlight, settled: this.settled };
   }
 
-  private threadView(spec: ThreadSpec, input: Parameters<ClusterView['snapshot']>[0]): ThreadView {
+  private threadView(spec: ThreadSpec, input: SnapshotInput): ThreadView {
     const { registry, nowMs } = input;
     const readings = this.threads.get(spec.thread);
     const forecast = this.threadForecasts.get(spec.thread);
@@ -123,7 +113,7 @@ export class ClusterView {
   }
 
   private deviceView(device: DeviceId, registry: Registry, threads: readonly ThreadView[], nowMs: InstantMs): DeviceView {
-    const spec = registry.devices.get(device)!;
+    const spec = withOffered(registry.devices.get(device)!, this.leases.get(device));
     const readings = this.devices.get(device);
     const usedCores = readings?.get('cpu.cores') ?? 0;
     const here = threads.filter((thread) => thread.device === device);
@@ -133,10 +123,16 @@ export class ClusterView {
       enforcedCores: readings?.get('cpu.capacity_cores') ?? spec.cpuCores,
       baseDemand: flatPath(Math.max(0, usedCores - byThreads), nowMs),
       memoryUsedBytes: here.reduce((sum, thread) => sum + thread.spec.limits.memoryBytes, 0),
-      failureProbability: 0,
+      failureProbability: this.failureOf(device, nowMs),
       reservations: [...registry.reservations.values()].filter((r) => r.device === device),
       maintenance: [...registry.maintenance.values()].filter((m) => m.device === device),
     };
+  }
+
+  /** What the forecaster says of it; nothing new is nothing known. */
+  private failureOf(device: DeviceId, nowMs: InstantMs): number {
+    const forecast = this.deviceForecasts.get(device);
+    return forecast?.failureRatio === undefined || nowMs - forecast.issuedAtMs > FAILURE_AGE_MS ? 0 : forecast.failureRatio;
   }
 
   private links(): Link[] {

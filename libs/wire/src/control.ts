@@ -1,15 +1,22 @@
-/** Decisions, migrations, commands to agents, transfers, graph and forecasts on the wire. */
+/** Decisions, migrations, commands to agents, transfers and the graph on the wire. */
 import { godwit } from '#generated';
 import type { DecisionId, DeviceId, MigrationId, Sha256, ThreadId } from '@godwit/kernel';
 import { ACTIONS, TRIGGER_NAMES, type Decision, type Settlement } from '@godwit/decision';
-import { PHASES, type Outcome, type Phase } from '@godwit/migration';
-import type { ThreadSpec } from '@godwit/registry';
+import {
+  PHASES, type ActivateCommand, type ActivateReply, type AgentStatus, type Done, type CopyCommand, type CopyReply, type CopyReport, type FreezeCommand, type FreezeReply, type Lease, type MigrateReply, type MigrateRequest,
+  type OwnershipCommand, type PrepareCommand, type PrepareReply, type RunCommand, type StagedCommand, type StagedReply, type ThreadEvent, type ThrottleCommand, type Outcome, type Phase,
+} from '@godwit/migration';
 import { z } from 'zod';
 import { bytes, closedSet, finite, id, longText, optionalId, positive, ratio, sha256, shortText, whole } from './fields.js';
 import { messageCodec } from './message-codec.js';
 import { threadSpecSchema } from './registry.js';
 
-const { decision: { v1: decisionV1 }, migration: { v1: migrationV1 }, agent: { v1: agentV1 }, transfer: { v1: transferV1 }, graph: { v1: graphV1 }, forecast: { v1: forecastV1 }, trace: { v1: traceV1 } } = godwit;
+export type {
+  ActivateCommand, ActivateReply, AgentStatus, Done, CopyCommand, CopyReply, CopyReport, FreezeCommand, FreezeReply, Lease, MigrateReply, MigrateRequest, MissingRuntime, OwnershipCommand,
+  PrepareCommand, PrepareReply, RunCommand, StagedCommand, StagedReply, ThreadEvent, ThreadStatus, ThrottleCommand,
+} from '@godwit/migration';
+
+const { decision: { v1: decisionV1 }, migration: { v1: migrationV1 }, agent: { v1: agentV1 }, transfer: { v1: transferV1 }, graph: { v1: graphV1 } } = godwit;
 type Set<T extends string> = [T, ...T[]];
 const maybe = <Inner extends z.ZodType>(inner: Inner) => z.optional(inner);
 /** proto3 `optional` messages arrive as null when absent. */
@@ -64,9 +71,7 @@ export const migrationStatusCodec = messageCodec<MigrationStatus>('MigrationStat
   cause: longText, atMs: finite, plannedAtMs: finite, outcome: maybe(closedSet('OUTCOME', ['committed', 'rolled-back', 'failed-over'])), sizeBytes: maybe(whole),
   freezeMs: maybe(finite), digestSha256: maybe(sha256), newEpoch: maybe(positive), failureCode: maybe(shortText), failureReason: maybe(longText),
 }) as unknown as z.ZodType<MigrationStatus, unknown>);
-export interface MigrateRequest { readonly thread: ThreadId; readonly target: DeviceId; readonly note: string; readonly force?: boolean }
 export const migrateRequestCodec = messageCodec<MigrateRequest>('MigrateRequest', migrationV1.MigrateRequest, z.strictObject({ thread: id<ThreadId>(), target: id<DeviceId>(), note: longText.default(''), force: maybe(z.boolean()) }) as unknown as z.ZodType<MigrateRequest, unknown>);
-export interface MigrateReply { readonly migration?: string; readonly code?: string; readonly reason?: string; readonly field?: string }
 export const migrateReplyCodec = messageCodec<MigrateReply>('MigrateReply', migrationV1.MigrateReply, z.strictObject({ migration: maybe(shortText), code: maybe(shortText), reason: maybe(longText), field: maybe(shortText) }) as unknown as z.ZodType<MigrateReply, unknown>);
 
 // --- agents ---
@@ -75,28 +80,18 @@ const thread = id<ThreadId>();
 const migration = id<MigrationId>();
 const port = z.int().min(0).max(65_535);
 
-export interface RunCommand { readonly spec: ThreadSpec; readonly epoch: number; readonly ownSeq: number; readonly checkpoint: number }
-export interface PrepareCommand { readonly migration: MigrationId; readonly spec: ThreadSpec; readonly epoch: number; readonly transferKey: Uint8Array; readonly expectedCores: number }
-export interface PrepareReply { readonly bulkHost: string; readonly bulkPort: number }
-export interface FreezeCommand { readonly migration: MigrationId; readonly thread: ThreadId; readonly epoch: number; readonly bulkHost: string; readonly bulkPort: number; readonly transferKey: Uint8Array }
-export interface FreezeReply { readonly digestSha256: string; readonly sizeBytes: number; readonly frozenMonotonicMs: number; readonly bootId: string }
-export interface StagedCommand { readonly migration: MigrationId; readonly thread: ThreadId }
-export interface StagedReply { readonly digestSha256: string }
-export interface ActivateCommand { readonly migration: MigrationId; readonly thread: ThreadId; readonly epoch: number; readonly ownSeq: number; readonly checkpoint: number }
-export interface ActivateReply { readonly runningMonotonicMs: number; readonly bootId: string }
-export interface OwnershipCommand { readonly thread: ThreadId; readonly epoch: number; readonly ownSeq: number; readonly migration: string }
-export interface ThrottleCommand { readonly thread: ThreadId; readonly cpuCores: number }
-export type Done = Readonly<Record<string, never>>
-export interface ThreadStatus { readonly thread: ThreadId; readonly epoch: number; readonly state: string; readonly outN: number; readonly cursorSeq: number; readonly refusedAppends: number; readonly fault: string }
-export interface AgentStatus { readonly device: DeviceId; readonly threads: readonly ThreadStatus[]; readonly enforcement: string; readonly missing: readonly string[]; readonly refusedAppends: number; readonly bootId: string; readonly pid: number }
-export interface Lease { readonly device: DeviceId; readonly bootId: string; readonly instance: string; readonly renewedAtMs: number; readonly bulkHost: string; readonly bulkPort: number }
-export interface ThreadEvent { readonly device: DeviceId; readonly thread: ThreadId; readonly epoch: number; readonly kind: 'exited' | 'faulted' | 'fenced'; readonly code: string; readonly reason: string; readonly atMs: number }
 
 const codec = <Core>(name: string, generated: unknown, shape: z.ZodRawShape) => messageCodec<Core>(name, generated, z.strictObject(shape) as unknown as z.ZodType<Core, unknown>);
 export const runCommandCodec = codec<RunCommand>('RunCommand', agentV1.RunCommand, { spec: threadSpecSchema, epoch: positive, ownSeq: positive, checkpoint: whole });
 export const prepareCommandCodec = codec<PrepareCommand>('PrepareCommand', agentV1.PrepareCommand, { migration, spec: threadSpecSchema, epoch: positive, transferKey: key, expectedCores: finite });
 export const prepareReplyCodec = codec<PrepareReply>('PrepareReply', agentV1.PrepareReply, { bulkHost: shortText, bulkPort: port });
-export const freezeCommandCodec = codec<FreezeCommand>('FreezeCommand', agentV1.FreezeCommand, { migration, thread, epoch: positive, bulkHost: shortText, bulkPort: port, transferKey: key });
+export const copyCommandCodec = codec<CopyCommand>('CopyCommand', agentV1.CopyCommand, { migration, thread, epoch: positive, bulkHost: shortText, bulkPort: port, transferKey: key, freezeBudgetMs: finite });
+export const copyReplyCodec = codec<CopyReply>('CopyReply', agentV1.CopyReply, { rounds: whole, imageBytes: whole, wireBytes: whole });
+export const copyReportCodec = codec<CopyReport>('CopyReport', agentV1.CopyReport, {
+  migration, thread, device: id<DeviceId>(), state: shortText, rounds: whole, imageBytes: whole, wireBytes: whole, dirtyBytes: whole, bytesPerSecond: finite, dirtyBytesPerSecond: finite, dutyRatio: finite,
+  forecastFreezeMs: maybe(finite), reason: maybe(longText),
+});
+export const freezeCommandCodec = codec<FreezeCommand>('FreezeCommand', agentV1.FreezeCommand, { migration, thread, epoch: positive });
 export const freezeReplyCodec = codec<FreezeReply>('FreezeReply', agentV1.FreezeReply, { digestSha256: z.string(), sizeBytes: whole, frozenMonotonicMs: finite, bootId: shortText });
 export const stagedCommandCodec = codec<StagedCommand>('StagedCommand', agentV1.StagedCommand, { migration, thread });
 export const stagedReplyCodec = codec<StagedReply>('StagedReply', agentV1.StagedReply, { digestSha256: z.string() });
@@ -109,7 +104,9 @@ export const agentStatusCodec = codec<AgentStatus>('StatusReply', agentV1.Status
   device: id<DeviceId>(), enforcement: shortText, missing: z.array(longText), refusedAppends: whole, bootId: shortText, pid: whole,
   threads: z.array(z.strictObject({ thread, epoch: whole, state: shortText, outN: whole, cursorSeq: whole, refusedAppends: whole, fault: longText })),
 });
-export const leaseCodec = codec<Lease>('Lease', agentV1.Lease, { device: id<DeviceId>(), bootId: shortText, instance: shortText, renewedAtMs: finite, bulkHost: shortText, bulkPort: port });
+export const leaseCodec = codec<Lease>('Lease', agentV1.Lease, { device: id<DeviceId>(), bootId: shortText, instance: shortText, renewedAtMs: finite, bulkHost: shortText, bulkPort: port,
+  missingRuntimes: maybe(z.array(z.strictObject({ runtime: shortText, reason: longText })).max(8)),
+});
 export const threadEventCodec = codec<ThreadEvent>('ThreadEvent', agentV1.ThreadEvent, { device: id<DeviceId>(), thread, epoch: whole, kind: z.enum(['exited', 'faulted', 'fenced']), code: shortText, reason: longText, atMs: finite });
 
 // --- transfers ---
@@ -133,27 +130,3 @@ export interface GraphQuery { readonly thread: string }
 export const graphQueryCodec = codec<GraphQuery>('GraphQuery', graphV1.GraphQuery, { thread: z.union([z.literal(''), thread]).default('') });
 export interface GraphAnswer { readonly graph: GraphMessage; readonly dependents: readonly string[]; readonly criticalPath: readonly string[] }
 export const graphAnswerCodec = codec<GraphAnswer>('GraphAnswer', graphV1.GraphAnswer, { graph: graphSchema, dependents: z.array(z.string()), criticalPath: z.array(z.string()) });
-
-// --- forecasts ---
-export interface ForecastMessage {
-  readonly id: string; readonly resource: string; readonly unit: string; readonly issuedAtMs: number; readonly stepMs: number;
-  readonly levels: readonly number[]; readonly values: readonly number[];
-  readonly models: readonly { readonly model: string; readonly weightRatio: number; readonly pinballLoss: number }[];
-  readonly demandNow: number; readonly capacity?: number; readonly riskRatio?: number; readonly overloadInMs?: number; readonly observations: number;
-}
-export const forecastCodec = codec<ForecastMessage>('Forecast', forecastV1.Forecast, {
-  id: id<string>(), resource: shortText, unit: shortText, issuedAtMs: finite, stepMs: z.number().positive(), levels: z.array(ratio).max(99), values: z.array(finite).max(1_000_000),
-  models: z.array(z.strictObject({ model: shortText, weightRatio: finite, pinballLoss: finite })).max(64), demandNow: finite, capacity: maybe(finite), riskRatio: maybe(ratio), overloadInMs: maybe(finite), observations: whole,
-});
-
-// --- traces ---
-export interface TraceBatch {
-  readonly device: DeviceId; readonly atMs: number; readonly spanMs: number;
-  readonly threads: readonly { readonly thread: ThreadId; readonly counters: readonly { readonly name: string; readonly count: number }[] }[];
-  readonly edges: readonly { readonly producer: ThreadId; readonly consumer: ThreadId; readonly records: number; readonly sizeBytes: number }[];
-}
-export const traceBatchCodec = codec<TraceBatch>('TraceBatch', traceV1.TraceBatch, {
-  device: id<DeviceId>(), atMs: finite, spanMs: finite,
-  threads: z.array(z.strictObject({ thread, counters: z.array(z.strictObject({ name: shortText, count: whole })).max(4096) })).max(100_000),
-  edges: z.array(z.strictObject({ producer: thread, consumer: thread, records: whole, sizeBytes: whole })).max(100_000),
-});

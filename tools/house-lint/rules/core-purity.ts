@@ -15,14 +15,14 @@ const MEMBERS: Readonly<Record<string, string>> = { 'Date.now': 'take nowMs', 'M
 /** The compiler refuses most of this already (`types: []`); this rule is what says so in words, and what no ambient type can undo. */
 export const corePurity: Rule = {
   name: 'core-purity',
-  protects: 'the core has no clock, no randomness, no I/O and does not wait: the simulator can run what production runs',
-  check: (workspace) => workspace.packages.filter(({ layer }) => layer === 'core').flatMap((one) => [
+  protects: 'the core has no clock, no randomness, no I/O and does not wait, and the protocol waits for its ports only: the simulator can run what production runs',
+  check: (workspace) => workspace.packages.filter(({ layer }) => layer === 'core' || layer === 'protocol').flatMap((one) => [
     ...(one.tsconfig?.extends?.endsWith('/tsconfig.core.json') ? [] : [{ file: `${one.folder}/tsconfig.json`, line: 0, message: 'extends something other than tsconfig.core.json' }]),
-    ...workspace.sourcesOf(one).filter(({ use }) => use === 'source').flatMap(({ source }) => impurities(source)),
+    ...workspace.sourcesOf(one).filter(({ use }) => use === 'source').flatMap(({ source }) => impurities(source, one.layer === 'protocol')),
   ]),
 };
 
-function impurities(source: SourceFile): Violation[] {
+function impurities(source: SourceFile, mayWait: boolean): Violation[] {
   const say = (line: number, message: string): Violation => ({ file: source.path, line, message });
   return [
     ...source.imports().filter(({ specifier }) => isBuiltin(specifier)).map(({ specifier, line }) => say(line, `imports ${specifier}`)),
@@ -30,7 +30,7 @@ function impurities(source: SourceFile): Violation[] {
       const remedy = Object.hasOwn(WORLD, name) ? `${name}: ${WORLD[name]}` : memberRemedy(name, parents.at(-1)) ?? dateRemedy(name, parents.at(-1));
       return remedy === undefined ? [] : [say(source.lineOf(node), remedy)];
     }),
-    ...source.nodes().flatMap(([node]) => (waits(node) ? [say(source.lineOf(node), 'waits (async or await): return an effect')] : [])),
+    ...source.nodes().flatMap(([node]) => (!mayWait && waits(node) ? [say(source.lineOf(node), 'waits (async or await): return an effect')] : [])),
   ];
 }
 

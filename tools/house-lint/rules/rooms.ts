@@ -6,14 +6,16 @@ import type { Layer, Package, Use, Workspace } from '../workspace.ts';
 
 /** The arrows of the house. `*` is every room. */
 const ARROWS: Readonly<Record<Layer, readonly Layer[] | '*'>> = {
-  app: ['shell', 'adapter', 'wire', 'core'],
+  app: ['shell', 'adapter', 'protocol', 'wire', 'core'],
   shell: ['wire', 'core'],
   adapter: ['wire', 'core'],
+  /** Asynchronous protocol code that reaches the world through ports only: the apps and the simulator run it. */
+  protocol: ['core'],
   wire: ['core'],
   core: ['core'],
   client: ['wire'],
   sdk: [],
-  local: ['shell', 'client', 'wire', 'core'],
+  local: ['shell', 'client', 'protocol', 'wire', 'core'],
   example: '*',
   testing: '*',
 };
@@ -25,6 +27,7 @@ const EXTRA: Readonly<Record<string, readonly string[]>> = {
   '@godwit/local': ['@godwit/servers', '@godwit/nats'], // it finds and starts NATS and Redis, and registers its devices there
   '@godwit/cli': ['@godwit/client', '@godwit/local'],
   '@godwit/task': ['@godwit/sdk'], // it runs what is written with it
+  '@godwit/evaluation': ['@godwit/series-source'], // its bench reads recordings; what ships may not, since that would be a cycle
 };
 
 const BUILTIN = new Set(builtinModules);
@@ -41,7 +44,7 @@ export const isBuiltin = (specifier: string): boolean => specifier.startsWith('n
 
 export const rooms: Rule = {
   name: 'rooms',
-  protects: 'what a room may import: app → shell, adapter, wire, core; shell and adapter → wire, core; wire → core; core → core',
+  protects: 'what a room may import: app → shell, adapter, protocol, wire, core; shell and adapter → wire, core; wire and protocol → core; core → core',
   check: (workspace) => workspace.packages.flatMap((one) => workspace.sourcesOf(one).flatMap(({ source, use }) => source.imports().flatMap((site) => {
     const message = objection(workspace, one, source.path, use, site);
     return message === undefined ? [] : [{ file: source.path, line: site.line, message } satisfies Violation];
@@ -66,7 +69,7 @@ function leaves(from: Package, file: string, specifier: string): boolean {
 
 function npmObjection({ npm }: Workspace, from: Package, use: Use, name: string): string | undefined {
   if (use === 'dev' || from.layer === 'testing') return npm.all.has(name) ? undefined : `${name} is not declared in the root's package.json`;
-  if (from.layer === 'core') return `core → npm: ${from.name} may not import ${name}`;
+  if (from.layer === 'core' || from.layer === 'protocol') return `${from.layer} → npm: ${from.name} may not import ${name}`;
   return npm.runtime.has(name) ? undefined : `${name} is not among the root's dependencies${npm.all.has(name) ? ', only among those for development' : ''}`;
 }
 

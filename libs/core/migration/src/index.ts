@@ -1,2 +1,3 @@
 export * from './migration.js';
 export * from './step.js';
+export * from './commands.js';

@@ -53,12 +53,16 @@ export interface MigrationState {
 export interface MigrationLimits {
   readonly reserveMs: DurationMs;
   readonly copyMs: DurationMs;
+  /** For copying while the thread runs, before the freeze. */
+  readonly shadowMs: DurationMs;
   readonly commitMs: DurationMs;
   readonly activateMs: DurationMs;
   /** How often an effect after the commit is repeated before failure detection is left to act. */
   readonly activateAttempts: number;
 }
-export const DEFAULT_LIMITS: MigrationLimits = { reserveMs: 20_000, copyMs: 10_000, commitMs: 3_000, activateMs: 3_000, activateAttempts: 5 };
+/** What a freeze may take where the thread's owner has not said. */
+export const DEFAULT_FREEZE_BUDGET_MS: DurationMs = 1_000;
+export const DEFAULT_LIMITS: MigrationLimits = { reserveMs: 20_000, copyMs: 10_000, shadowMs: 30_000, commitMs: 3_000, activateMs: 3_000, activateAttempts: 5 };
 
 export type MigrationEvent =
   | { readonly type: 'begin' }
@@ -82,7 +86,7 @@ export type MigrationEffect =
   | { readonly type: 'publish-status'; readonly state: MigrationState }
   | { readonly type: 'prepare-target' }
   | { readonly type: 'append-intent' }
-  /** Live copying while the thread runs (issue: Non-stop); with stop-and-copy there is nothing to copy before the freeze. */
+  /** Copying while the thread runs; a runtime that cannot has nothing to copy before the freeze, and says so at once. */
   | { readonly type: 'copy-live' }
   | { readonly type: 'freeze-source' }
   | { readonly type: 'append-own'; readonly epoch: number; readonly device: DeviceId; readonly reason: Outcome; readonly checkpoint: number; readonly note: string }

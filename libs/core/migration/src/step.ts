@@ -4,7 +4,8 @@ import { isSettled, type MigrationEffect, type MigrationEvent, type MigrationLim
 const waitMs = (phase: Phase, limits: MigrationLimits): number => {
   switch (phase) {
     case 'planned': return limits.reserveMs;
-    case 'reserved': case 'shadowing': case 'frozen': return limits.copyMs;
+    case 'shadowing': return limits.shadowMs;
+    case 'reserved': case 'frozen': return limits.copyMs;
     case 'staged': case 'committing': case 'rolling-back': return limits.commitMs;
     default: return limits.activateMs;
   }
@@ -87,7 +88,7 @@ function forward(state: MigrationState, event: MigrationEvent, nowMs: InstantMs,
     case 'intent-appended':
       return state.phase === 'reserved' ? enter(state, 'shadowing', nowMs, limits, { type: 'copy-live' }) : stay(state);
     case 'copied':
-      return state.phase === 'shadowing' && state.sourceDigest === undefined ? stay(state, { type: 'freeze-source' }) : stay(state);
+      return state.phase === 'shadowing' && state.sourceDigest === undefined ? stay({ ...state, deadlineMs: nowMs + limits.copyMs }, { type: 'freeze-source' }) : stay(state);
     case 'frozen':
       if (state.phase !== 'shadowing') return stay(state);
       return compare(enter({ ...state, sourceDigest: event.digest, bytes: event.bytes }, 'frozen', nowMs, limits), nowMs, limits);

@@ -1,19 +1,19 @@
 /** What a thread's host is given, and in which states it can be. */
-import type { Clock, DeviceId, Refusal } from '@godwit/kernel';
+import type { Clock, DeviceId, Refusal, Timers } from '@godwit/kernel';
 import type { Journal } from '@godwit/journal';
-import type { Log } from '@godwit/shell';
-import type { CheckpointWriter } from './checkpoints.js';
-import type { OwnLog } from './own-log.js';
+import type { Checkpoints, Log, OwnLog, PageHash } from '../ports.js';
 
 export type HostState = 'preparing' | 'staged' | 'running' | 'frozen' | 'suspended' | 'faulted' | 'exited' | 'fenced' | 'ended';
 
 export interface HostDependencies {
   readonly device: DeviceId;
   readonly journal: Journal;
-  readonly checkpoints: CheckpointWriter;
+  readonly checkpoints: Checkpoints;
   readonly ownLog: OwnLog;
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly log: Log;
+  readonly pageHash: PageHash;
   /** Tells the controller: exited, faulted, fenced. */
   readonly tell: (kind: 'exited' | 'faulted' | 'fenced', refusal?: Refusal) => void;
 }

@@ -6,33 +6,34 @@
  * Invariants: C1. A decision is in GODWIT_DECISIONS before it is carried out. C2. Ownership changes only through an append
  * to the journal that rests on the newest record. C3. At most one change is under way for each thread.
  */
-import { isRefusal, migrationId, OperationError, refuse, type Clock, type DeviceId, type IdSource, type Refusal, type ThreadId } from '@godwit/kernel';
+import { isRefusal, migrationId, OperationError, refuse, type Clock, type DeviceId, type IdSource, type MonotonicMs, type Refusal, type ThreadId, type Timer, type Timers } from '@godwit/kernel';
 import { explainManual, plan, restorePlan, type ClusterSnapshot, type Decision, type PlanLimits, type Settlement } from '@godwit/decision';
-import type { Journal, OwnReason } from '@godwit/journal';
-import type { MigrationState } from '@godwit/migration';
+import type { Journal, OwnReason, OwnRecord, Stored } from '@godwit/journal';
+import type { Lease, MigrateReply, MigrateRequest, MigrationState, ThreadEvent } from '@godwit/migration';
 import type { Registry, ThreadSpec } from '@godwit/registry';
-import type { Log } from '@godwit/shell';
-import type { Lease, MigrateReply, MigrateRequest, ThreadEvent } from '@godwit/wire';
-import type { AgentCalls } from './agent-calls.js';
+import type { AgentCalls, ClusterPicture, Log } from '../ports.js';
 import { MigrationDriver, type DriverParts } from './migration-driver.js';
 import { addressOf, type Owners } from './owners.js';
 import { Settlements } from './settlements.js';
-import type { ClusterView } from './view.js';
 
 export interface ManagerParts {
   readonly journal: Journal;
   readonly owners: Owners;
   readonly agents: AgentCalls;
-  readonly view: ClusterView;
+  readonly view: ClusterPicture;
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly ids: IdSource;
   readonly log: Log;
   readonly registry: () => Registry;
   readonly publishDecision: (record: { decision?: Decision; settlement?: Settlement }) => Promise<void>;
-  readonly driver: Omit<DriverParts, 'journal' | 'owners' | 'agents' | 'clock' | 'log'>;
+  readonly driver: Omit<DriverParts, 'journal' | 'owners' | 'agents' | 'clock' | 'timers' | 'log'>;
 }
 
-const TRANSIENT_RETRIES = 5;
+/** A thread that fails more often than this within the window is started again only after a pause. */
+const RESTARTS_AT_ONCE = 5;
+const RESTART_WINDOW_MS = 60_000;
+const RESTART_PAUSE_MS = 15_000;
 /** Faults of the world, not of the program: the thread is started again from its checkpoint. */
 const TRANSIENT = new Set(['connection-lost', 'timeout', 'internal']);
 
@@ -40,11 +41,12 @@ export class ResourceManager {
   private readonly drivers = new Map<ThreadId, MigrationDriver>();
   /** Threads that an agent has confirmed to execute, by epoch. */
   private readonly confirmed = new Map<ThreadId, number>();
-  private readonly busy = new Set<ThreadId>();
+  /** Epochs that an agent was asked to run, and has not answered. */
+  private readonly busy = new Map<ThreadId, number>();
   private readonly instances = new Map<DeviceId, string>();
-  private readonly retries = new Map<ThreadId, number>();
+  private readonly restarts = new Map<ThreadId, readonly MonotonicMs[]>();
   private readonly settlements: Settlements;
-  private timer: NodeJS.Timeout | undefined;
+  private timer: Timer | undefined;
   private planning = false;
 
   constructor(private readonly parts: ManagerParts, private readonly limits: PlanLimits, private readonly horizonMs: number) {
@@ -52,10 +54,10 @@ export class ResourceManager {
   }
 
   start(periodMs: number): void {
-    this.timer = setInterval(() => void this.round(), periodMs);
+    this.timer = this.parts.timers.every(periodMs, () => void this.round());
   }
   close(): void {
-    clearInterval(this.timer);
+    this.timer?.cancel();
     for (const driver of this.drivers.values()) driver.abandon();
   }
 
@@ -79,7 +81,7 @@ export class ResourceManager {
 
   private readonly measured = {
     deviceNow: (device: DeviceId) => this.parts.view.deviceNow(device),
-    threadDemand: (thread: ThreadId) => this.parts.view.threadForecast(thread)?.demandNow,
+    threadDemand: (thread: ThreadId) => this.parts.view.demandNow(thread),
   };
 
   private async readOwners(): Promise<void> {
@@ -162,7 +164,7 @@ export class ResourceManager {
     const open = before && (await this.parts.journal.newestIntent(addressOf(spec)));
     const migration = open && open.record.epoch === before?.record.epoch ? { migration: open.record.migration } : {};
     const [checkpoint] = await this.parts.journal.checkpoints(addressOf(spec), 1);
-    const outcome = await this.parts.owners.append(spec, { device, reason, checkpoint: checkpoint?.record.k ?? 0, note: note.slice(0, 1_000), ...migration });
+    const outcome = await this.parts.owners.append(spec, { device, reason, checkpoint: checkpoint?.record.k ?? 0, note: note.slice(0, 1_000), ...migration }, before);
     if (outcome.result === 'appended') this.keepRunning(spec);
   }
 
@@ -170,14 +172,18 @@ export class ResourceManager {
   private keepRunning(spec: ThreadSpec): void {
     const { owners, view, agents, log } = this.parts;
     const own = owners.of(spec.thread);
-    if (!own || own.record.reason === 'retired' || this.drivers.has(spec.thread) || this.busy.has(spec.thread)) return;
+    if (!own || own.record.reason === 'retired' || this.drivers.has(spec.thread)) return;
+    // A command that nobody answers must not hold up the next owner's.
+    if (this.busy.get(spec.thread) === own.record.epoch) return;
     if (this.confirmed.get(spec.thread) === own.record.epoch || !view.leases.has(own.record.device) || view.memory(spec.thread).fault !== undefined) return;
-    this.busy.add(spec.thread);
     const { epoch, device, checkpoint } = own.record;
+    this.busy.set(spec.thread, epoch);
     agents.run(device, { spec, epoch, ownSeq: own.seq, checkpoint }).then(
       (reply) => (isRefusal(reply) ? this.onRunRefused(spec, reply) : void this.confirmed.set(spec.thread, epoch)),
       (error: Error) => log.warn({ thread: spec.thread, device, err: error }, 'run in doubt; asked again'),
-    ).finally(() => this.busy.delete(spec.thread));
+    ).finally(() => {
+      if (this.busy.get(spec.thread) === epoch) this.busy.delete(spec.thread);
+    });
   }
 
   private async onRunRefused(spec: ThreadSpec, refusal: Refusal): Promise<void> {
@@ -186,14 +192,26 @@ export class ResourceManager {
   }
 
   private async fault(spec: ThreadSpec, refusal: Refusal): Promise<void> {
-    const retries = this.retries.get(spec.thread) ?? 0;
     const own = this.parts.owners.of(spec.thread);
-    if (TRANSIENT.has(refusal.code) && retries < TRANSIENT_RETRIES && own) {
-      this.retries.set(spec.thread, retries + 1);
-      return this.changeOwner(spec, own.record.device, 're-granted', `started again after: ${refusal.reason}`);
-    }
-    this.parts.view.memory(spec.thread).fault = refusal.reason;
+    if (TRANSIENT.has(refusal.code) && own) return this.startAgain(spec, own, refusal);
+    const memory = this.parts.view.memory(spec.thread);
+    if (memory.fault !== undefined) return; // told already
+    memory.fault = refusal.reason;
     await this.record(this.note(spec.thread, 'keep', 'failure', `thread ${spec.thread} does not run: ${refusal.reason} (${refusal.code})`), true);
+  }
+
+  /** At once, and after a few times in a row with a pause: what the world does to a thread is no reason to give it up. */
+  private async startAgain(spec: ThreadSpec, own: Stored<OwnRecord>, refusal: Refusal): Promise<void> {
+    const { clock, timers, owners } = this.parts;
+    const nowMs = clock.monotonicMs();
+    const recent = (this.restarts.get(spec.thread) ?? []).filter((atMs) => nowMs - atMs < RESTART_WINDOW_MS);
+    this.restarts.set(spec.thread, [...recent, nowMs]);
+    const grant = async (): Promise<void> => {
+      if (owners.of(spec.thread)?.seq !== own.seq) return; // somebody has decided meanwhile
+      await this.changeOwner(spec, own.record.device, 're-granted', `started again after: ${refusal.reason}`);
+    };
+    if (recent.length < RESTARTS_AT_ONCE) return grant();
+    timers.after(RESTART_PAUSE_MS, () => this.inDoubt(spec, grant));
   }
 
   private note(thread: ThreadId, action: Decision['action'], trigger: Decision['trigger'], reason: string): Decision {
@@ -269,13 +287,15 @@ export class ResourceManager {
     const own = this.parts.owners.of(spec.thread);
     if (!own || this.drivers.has(spec.thread) || this.busy.has(spec.thread)) return undefined;
     const [checkpoint] = await this.parts.journal.checkpoints(addressOf(spec), 1);
+    // C3: another command may have come while the journal was read.
+    if (this.drivers.has(spec.thread) || this.parts.owners.of(spec.thread)?.seq !== own.seq) return undefined;
     const nowMs = this.parts.clock.nowMs();
     const state: MigrationState = {
       migration: migrationId(this.parts.ids.next('m')), thread: spec.thread, source: own.record.device, target: decision.target!, epoch: own.record.epoch, ownSeq: own.seq,
       cause: decision.reason, phase: 'planned', phaseSinceMs: nowMs, plannedAtMs: nowMs, deadlineMs: nowMs + this.parts.driver.limits.reserveMs, checkpoint: checkpoint?.record.k ?? 0, attempts: 0,
     };
-    const { journal, owners, agents, clock, log } = this.parts;
-    const driver = new MigrationDriver(state, spec, this.parts.view.threadForecast(spec.thread)?.demandNow ?? spec.expectedCores, { journal, owners, agents, clock, log, ...this.parts.driver });
+    const { journal, owners, agents, clock, timers, log } = this.parts;
+    const driver = new MigrationDriver(state, spec, this.parts.view.demandNow(spec.thread) ?? spec.expectedCores, { journal, owners, agents, clock, timers, log, ...this.parts.driver });
     this.drivers.set(spec.thread, driver);
     driver.start();
     void driver.settled.then((settled) => this.onSettled(spec, decision, settled));

@@ -2,8 +2,8 @@
  * How fast a thread changes its state: pages that differ from one checkpoint to the next, by time. A lower bound, since a
  * page that is written twice between two checkpoints counts once; what a live copy would have to send again is no more.
  */
-import { crc32 } from 'node:zlib';
 import type { MonotonicMs } from '@godwit/kernel';
+import type { PageHash } from '../ports.js';
 
 const PAGE_BYTES = 4096;
 
@@ -12,9 +12,11 @@ export class DirtyRate {
   /** Undefined until two snapshots have been seen. */
   bytesPerSecond: number | undefined;
 
+  constructor(private readonly hash: PageHash) {}
+
   /** @param parts an encoded snapshot; the same parts in the same order each time. */
   seen(parts: readonly Uint8Array[], atMs: MonotonicMs): void {
-    const digests = parts.map(pageDigests);
+    const digests = parts.map((part) => pageDigests(part, this.hash));
     const before = this.previous;
     this.previous = { atMs, digests };
     if (!before || atMs <= before.atMs) return;
@@ -23,9 +25,9 @@ export class DirtyRate {
   }
 }
 
-function pageDigests(part: Uint8Array): Uint32Array {
+function pageDigests(part: Uint8Array, hash: PageHash): Uint32Array {
   const digests = new Uint32Array(Math.ceil(part.length / PAGE_BYTES));
-  for (let page = 0; page < digests.length; page++) digests[page] = crc32(part.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES));
+  for (let page = 0; page < digests.length; page++) digests[page] = hash(part.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES));
   return digests;
 }
 

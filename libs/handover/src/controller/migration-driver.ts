@@ -2,13 +2,11 @@
  * Drives one migration: performs the effects of the pure state machine and feeds back what came of them. Holds no rule of
  * its own about phases; every failure becomes an event, and silence becomes a tick.
  */
-import { randomBytes } from 'node:crypto';
-import { isRefusal, OperationError, refuse, type Clock, type Refusal } from '@godwit/kernel';
+import { isRefusal, OperationError, refuse, type Clock, type Refusal, type Timer, type Timers } from '@godwit/kernel';
 import type { Journal } from '@godwit/journal';
-import { isSettled, step, type MigrationEffect, type MigrationEvent, type MigrationLimits, type MigrationState } from '@godwit/migration';
+import { DEFAULT_FREEZE_BUDGET_MS, isSettled, step, type MigrationEffect, type MigrationEvent, type MigrationLimits, type MigrationState } from '@godwit/migration';
 import type { ThreadSpec } from '@godwit/registry';
-import type { Log } from '@godwit/shell';
-import type { AgentCalls } from './agent-calls.js';
+import type { AgentCalls, Log } from '../ports.js';
 import { addressOf, type Owners } from './owners.js';
 
 export interface DriverParts {
@@ -16,28 +14,32 @@ export interface DriverParts {
   readonly owners: Owners;
   readonly agents: AgentCalls;
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly log: Log;
   readonly limits: MigrationLimits;
+  /** 32 fresh random bytes: the one-time key of a transfer. */
+  readonly secret: () => Uint8Array;
   readonly publish: (state: MigrationState) => Promise<void>;
 }
 
 const TICK_MS = 250;
 
 export class MigrationDriver {
-  private readonly key = randomBytes(32);
+  private readonly key: Uint8Array;
   private bulk: { host: string; port: number } | undefined;
   private frozen: { atMs: number; bootId: string; askedAtMs: number } | undefined;
-  private timer: NodeJS.Timeout | undefined;
+  private timer: Timer | undefined;
   private published: Promise<void> = Promise.resolve();
   private settle: (state: MigrationState) => void = () => undefined;
   readonly settled: Promise<MigrationState>;
 
   constructor(public state: MigrationState, private readonly spec: ThreadSpec, private readonly expectedCores: number, private readonly parts: DriverParts) {
+    this.key = parts.secret();
     this.settled = new Promise((resolve) => (this.settle = resolve));
   }
 
   start(): void {
-    this.timer = setInterval(() => this.take({ type: 'tick' }), TICK_MS);
+    this.timer = this.parts.timers.every(TICK_MS, () => this.take({ type: 'tick' }));
     this.take({ type: 'begin' });
   }
 
@@ -50,13 +52,13 @@ export class MigrationDriver {
   }
 
   private finish(): void {
-    clearInterval(this.timer);
+    this.timer?.cancel();
     void this.published.then(() => this.settle(this.state));
   }
 
   /** Stops watching it, as a controller does that ends; the journal tells the next one how far it came. */
   abandon(): void {
-    clearInterval(this.timer);
+    this.timer?.cancel();
   }
 
   private async perform(effect: MigrationEffect): Promise<void> {
@@ -68,7 +70,7 @@ export class MigrationDriver {
       // Before the commit a doubt ends the migration; afterwards a tick asks again.
       if (effect.type === 'prepare-target') this.refused('target', refuse(error.code, error.message));
       else if (effect.type === 'append-intent') this.refused('journal', refuse(error.code, error.message));
-      else if (effect.type === 'freeze-source') this.refused('source', refuse(error.code, error.message));
+      else if (effect.type === 'copy-live' || effect.type === 'freeze-source') this.refused('source', refuse(error.code, error.message));
     }
   }
 
@@ -81,9 +83,8 @@ export class MigrationDriver {
       case 'publish-status': return this.publish(effect.state);
       case 'prepare-target': return this.prepareTarget();
       case 'append-intent': return this.appendIntent();
-      // Stop-and-copy: nothing is copied before the freeze.
-      case 'copy-live': return Promise.resolve(this.take({ type: 'copied' }));
-      case 'freeze-source': return this.copy();
+      case 'copy-live': return this.copyLive();
+      case 'freeze-source': return this.freeze();
       case 'append-own': return this.appendOwn(effect);
       case 'read-own': return this.readOwn();
       case 'activate-target': return this.activate(effect.epoch, effect.ownSeq);
@@ -119,17 +120,25 @@ export class MigrationDriver {
     }
   }
 
+  private async copyLive(): Promise<void> {
+    if (!this.bulk) return;
+    const { migration, thread, epoch, source } = this.state;
+    const freezeBudgetMs = this.spec.goals.freezeBudgetMs ?? DEFAULT_FREEZE_BUDGET_MS;
+    const reply = await this.parts.agents.copy(source, { migration, thread, epoch, bulkHost: this.bulk.host, bulkPort: this.bulk.port, transferKey: this.key, freezeBudgetMs });
+    if (isRefusal(reply)) return this.refused('source', reply);
+    this.take({ type: 'copied' });
+  }
+
   /** Both ends at once; their digests meet in the state machine. */
-  private async copy(): Promise<void> {
+  private async freeze(): Promise<void> {
     const { agents, clock } = this.parts;
     const { migration, thread, epoch, source, target } = this.state;
-    if (!this.bulk) return;
     const askedAtMs = clock.monotonicMs();
     const staged = agents.awaitStaged(target, { migration, thread }).then(
       (reply) => (isRefusal(reply) ? this.refused('target', reply) : this.take({ type: 'staged', digest: reply.digestSha256 as never })),
       (error: Error) => this.refused('target', refuse('timeout', error.message)),
     );
-    const reply = await agents.freeze(source, { migration, thread, epoch, bulkHost: this.bulk.host, bulkPort: this.bulk.port, transferKey: this.key });
+    const reply = await agents.freeze(source, { migration, thread, epoch });
     if (isRefusal(reply)) return this.refused('source', reply);
     this.frozen = { atMs: reply.frozenMonotonicMs, bootId: reply.bootId, askedAtMs };
     this.take({ type: 'frozen', digest: reply.digestSha256 as never, bytes: reply.sizeBytes });

@@ -30,9 +30,8 @@ export class Owners {
     return own;
   }
 
-  /** The next owner record, on top of the newest that is known here. */
-  async append(spec: ThreadSpec, record: Omit<OwnRecord, 'epoch'>): Promise<OwnOutcome> {
-    const seen = this.newest.get(spec.thread);
+  /** The next owner record, on top of the one that the decision was taken upon; by default the newest that is known here. */
+  async append(spec: ThreadSpec, record: Omit<OwnRecord, 'epoch'>, seen = this.newest.get(spec.thread)): Promise<OwnOutcome> {
     const outcome = await this.journal.appendOwn(addressOf(spec), seen?.seq ?? 0, { ...record, epoch: (seen?.record.epoch ?? 0) + 1 });
     this.note(spec.thread, outcome.result === 'appended' ? outcome.own : outcome.newest);
     return outcome;

@@ -5,20 +5,15 @@
  * Invariants: A1. Only the newest `own` record makes a thread run here; after any doubt it is read again. A2. What a
  * command reserves is given back when the command fails. A3. A frozen source that hears nothing asks for its re-grant by
  * the same append that a commit would need, before it thaws.
+ *
+ * It is long because each command to a device stands here, and each is short.
  */
-import { isRefusal, refuse, type Clock, type DeviceId, type DurationMs, type MigrationId, type Refusal, type ShardId, type ThreadId } from '@godwit/kernel';
-import type { CapacityEnforcer } from '@godwit/cgroup';
-import { knock, type BulkDoor } from '@godwit/bulk';
+import { isRefusal, refuse, type Clock, type DeviceId, type DurationMs, type MigrationId, type Refusal, type ShardId, type ThreadId, type Timer, type Timers } from '@godwit/kernel';
 import type { Fence, Journal, ThreadAddress } from '@godwit/journal';
+import type { ActivateCommand, ActivateReply, AgentStatus, CopyCommand, CopyReply, CopyReport, Done, FreezeCommand, FreezeReply, MissingRuntime, OwnershipCommand, PrepareCommand, PrepareReply, RunCommand, StagedCommand, StagedReply, ThreadEvent, ThrottleCommand } from '@godwit/migration';
 import type { ThreadSpec } from '@godwit/registry';
 import type { RestoredMark } from '@godwit/runtime';
-import type { Log } from '@godwit/shell';
-import type { ActivateCommand, ActivateReply, AgentStatus, Done, FreezeCommand, FreezeReply, OwnershipCommand, PrepareCommand, PrepareReply, RunCommand, StagedCommand, StagedReply, ThreadEvent, ThrottleCommand } from '@godwit/wire';
-import type { CheckpointWriter } from './checkpoints.js';
-import type { OwnLog } from './own-log.js';
-import type { Links } from './links.js';
-import type { Programs } from './programs.js';
-import type { RunnerPool } from '@godwit/runner-host';
+import type { BulkPaths, Capacity, Checkpoints, Log, OwnLog, PageHash, PeerLinks, ProgramSource, RunnerPool } from '../ports.js';
 import { ThreadHost } from './thread-host.js';
 
 export interface AgentOptions {
@@ -26,22 +21,29 @@ export interface AgentOptions {
   readonly capacityCores: number;
   readonly memoryBytes: number;
   readonly runtimes: readonly string[];
+  /** Those that it was asked to offer and cannot. */
+  readonly missingRuntimes?: readonly MissingRuntime[];
   readonly bulkHost: string;
   readonly bootId: string;
+  readonly pid: number;
   readonly sampleMs: DurationMs;
 }
 export interface AgentParts {
   readonly journal: Journal;
-  readonly checkpoints: CheckpointWriter;
+  readonly checkpoints: Checkpoints;
   readonly ownLog: OwnLog;
-  readonly programs: Programs;
+  readonly programs: ProgramSource;
   readonly pool: RunnerPool;
-  readonly door: BulkDoor;
-  readonly enforcer: CapacityEnforcer;
-  readonly links: Links;
+  readonly bulk: BulkPaths;
+  readonly capacity: Capacity;
+  readonly links: PeerLinks;
+  readonly pageHash: PageHash;
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly log: Log;
   readonly publishEvent: (event: ThreadEvent) => void;
+  /** How a copy goes; for whoever looks. */
+  readonly publishCopy?: (report: CopyReport) => void;
   readonly onProcesses: (pids: readonly number[]) => void;
   readonly onGone: (thread: ThreadId) => void;
 }
@@ -49,22 +51,33 @@ export interface AgentParts {
 interface Staging {
   readonly host: ThreadHost;
   readonly arrived: Promise<RestoredMark | Refusal>;
+  activated?: Promise<void | Refusal>;
 }
 
 const KNOCK_MS: DurationMs = 3_000;
 const ARRIVE_MS: DurationMs = 30_000;
 const FROZEN_PATIENCE_MS: DurationMs = 20_000;
+const REMIND_MS: DurationMs = 3_000;
 const DONE: Done = {};
 
 export class Agent {
   private readonly hosts = new Map<ThreadId, ThreadHost>();
   private readonly staging = new Map<MigrationId, Staging>();
+  private readonly preparing = new Set<MigrationId>();
   private readonly starting = new Map<ThreadId, Promise<Done | Refusal>>();
   private refusedAppends = 0;
+  /** The lease has lapsed: nothing executes here until the journal has said of each thread whose it is. */
+  private lapsed = false;
+  private readonly reminder: Timer;
   /** Set once the broker was found to be behind our own log. */
   regression: Refusal | undefined;
 
-  constructor(private readonly options: AgentOptions, private readonly parts: AgentParts) {}
+  constructor(private readonly options: AgentOptions, private readonly parts: AgentParts) {
+    // Events are told without an acknowledgement: what still stands here is told again.
+    this.reminder = parts.timers.every(REMIND_MS, () => {
+      for (const host of this.hosts.values()) if (host.state === 'faulted' || host.state === 'fenced' || host.state === 'exited') this.tell(host, host.state, host.fault);
+    });
+  }
 
   running(): Iterable<ThreadHost> {
     return this.hosts.values();
@@ -85,18 +98,32 @@ export class Agent {
 
   private async begin(command: RunCommand): Promise<Done | Refusal> {
     if (this.regression) return this.regression;
+    if (this.lapsed) return this.noLease();
     const stale = (await this.checkOwner(command.spec, command)) ?? (await this.checkShard(command.spec.shard));
     if (stale) return stale;
     await this.remove(command.spec.thread);
     const host = await this.makeHost(command.spec);
     if (isRefusal(host)) return host;
-    const refusal = await host.own({ epoch: command.epoch, ownSeq: command.ownSeq });
-    if (isRefusal(refusal)) {
-      await host.end();
-      return refusal;
-    }
+    const refusal = await this.give(host, command);
+    if (isRefusal(refusal)) return refusal;
     this.keep(host);
     return DONE;
+  }
+
+  /** A host that does not come to run is ended: half an owner would go on appending beside the next. */
+  private async give(host: ThreadHost, { epoch, ownSeq }: Fence): Promise<void | Refusal> {
+    try {
+      const refusal = await host.own({ epoch, ownSeq });
+      if (isRefusal(refusal)) await host.end();
+      return refusal;
+    } catch (error) {
+      await host.end();
+      throw error;
+    }
+  }
+
+  private noLease(): Refusal {
+    return refuse('stale-epoch', `the lease of device ${this.options.device} has lapsed; whose its threads are must be read again`, 'epoch');
   }
 
   /** A1: the journal's word, not the command's. */
@@ -108,7 +135,9 @@ export class Agent {
   }
 
   private async makeHost(spec: ThreadSpec): Promise<ThreadHost | Refusal> {
-    if (!this.options.runtimes.includes(spec.runtime)) return refuse('no-capability', `device ${this.options.device} has no runtime ${spec.runtime}`, 'runtime');
+    const { device, runtimes, missingRuntimes = [] } = this.options;
+    const why = missingRuntimes.find(({ runtime }) => runtime === spec.runtime);
+    if (!runtimes.includes(spec.runtime)) return refuse('no-capability', `device ${device} has no runtime ${spec.runtime}${why ? `: ${why.reason}` : ''}`, 'runtime');
     const used = [...this.hosts.values()].reduce((sum, host) => sum + host.spec.limits.memoryBytes, 0);
     if (used + spec.limits.memoryBytes > this.options.memoryBytes) {
       return refuse('no-capacity', `device ${this.options.device}: ${used} bytes of ${this.options.memoryBytes} are spoken for, ${spec.limits.memoryBytes} more do not fit`, 'limits.memoryBytes');
@@ -117,7 +146,7 @@ export class Agent {
     if (isRefusal(program)) return program;
     const runner = await this.parts.pool.take();
     const host: ThreadHost = new ThreadHost(spec, runner, {
-      device: this.options.device, journal: this.parts.journal, checkpoints: this.parts.checkpoints, ownLog: this.parts.ownLog, clock: this.parts.clock, log: this.parts.log,
+      device: this.options.device, journal: this.parts.journal, checkpoints: this.parts.checkpoints, ownLog: this.parts.ownLog, clock: this.parts.clock, timers: this.parts.timers, log: this.parts.log, pageHash: this.parts.pageHash,
       tell: (kind, refusal) => this.tell(host, kind, refusal),
     });
     const refusal = await host.prepare(program);
@@ -127,8 +156,9 @@ export class Agent {
   }
 
   private keep(host: ThreadHost): void {
+    if (this.lapsed) host.suspend();
     this.hosts.set(host.spec.thread, host);
-    this.parts.enforcer.admit(host.pid);
+    this.parts.capacity.admit(host.pid);
     host.runner.sampleEvery(this.options.sampleMs);
     this.tellProcesses();
   }
@@ -138,7 +168,7 @@ export class Agent {
     if (!host) return;
     this.hosts.delete(thread);
     this.refusedAppends += host.refusedAppends + host.withheldOutputs;
-    this.parts.enforcer.release(host.pid);
+    this.parts.capacity.release(host.pid);
     this.parts.onGone(thread);
     this.tellProcesses();
     await host.end();
@@ -157,16 +187,17 @@ export class Agent {
   // --- the target's side ---
 
   async prepare(command: PrepareCommand): Promise<PrepareReply | Refusal> {
-    const reply: PrepareReply = { bulkHost: this.options.bulkHost, bulkPort: this.parts.door.port };
-    if (this.staging.has(command.migration)) return reply;
+    const reply: PrepareReply = { bulkHost: this.options.bulkHost, bulkPort: this.parts.bulk.port };
+    if (this.staging.has(command.migration) || this.preparing.has(command.migration)) return reply;
     if (this.hosts.has(command.spec.thread)) return refuse('conflict', `thread ${command.spec.thread} runs on ${this.options.device} already`, 'target');
-    const host = await this.makeHost(command.spec);
+    this.preparing.add(command.migration);
+    const host = await this.makeHost(command.spec).finally(() => this.preparing.delete(command.migration));
     if (isRefusal(host)) return host;
     const arrived = new Promise<RestoredMark | Refusal>((resolve) => {
-      const timer = setTimeout(() => resolve(refuse('timeout', `no snapshot arrived within ${ARRIVE_MS} ms`)), ARRIVE_MS);
-      this.parts.door.expect(command.migration, command.transferKey, (socket) => {
-        clearTimeout(timer);
-        host.receive(socket).then(resolve, (error: Error) => resolve(refuse('connection-lost', error.message)));
+      const timer = this.parts.timers.after(ARRIVE_MS, () => resolve(refuse('timeout', `no snapshot arrived within ${ARRIVE_MS} ms`)));
+      this.parts.bulk.expect(command.migration, command.transferKey, (link) => {
+        timer.cancel();
+        host.receive(link).then(resolve, (error: Error) => resolve(refuse('connection-lost', error.message)));
       });
     });
     this.staging.set(command.migration, { host, arrived });
@@ -183,14 +214,16 @@ export class Agent {
   async activate(command: ActivateCommand): Promise<ActivateReply | Refusal> {
     const present = this.hosts.get(command.thread);
     if (present?.fence?.epoch === command.epoch) return this.runningNow();
+    if (this.lapsed) return this.noLease();
     const staging = this.staging.get(command.migration);
     if (!staging) return refuse('not-found', `migration ${command.migration} is not staged here`, 'migration');
     const stale = await this.checkOwner(staging.host.spec, command);
     if (stale) return stale;
-    const refusal = await staging.host.own({ epoch: command.epoch, ownSeq: command.ownSeq });
+    // Commands come more than once: the first takes the copy, the others wait for what becomes of it.
+    staging.activated ??= this.give(staging.host, command).finally(() => this.staging.delete(command.migration));
+    const refusal = await staging.activated;
     if (isRefusal(refusal)) return refusal;
-    this.staging.delete(command.migration);
-    this.keep(staging.host);
+    if (this.hosts.get(command.thread) !== staging.host) this.keep(staging.host);
     return this.runningNow();
   }
 
@@ -202,39 +235,59 @@ export class Agent {
   async discard(migration: MigrationId): Promise<void> {
     const staging = this.staging.get(migration);
     this.staging.delete(migration);
-    this.parts.door.forget(migration);
+    this.parts.bulk.forget(migration);
     await staging?.host.end();
   }
 
   // --- the source's side ---
 
-  async freeze(command: FreezeCommand): Promise<FreezeReply | Refusal> {
-    const host = this.hosts.get(command.thread);
-    if (!host) return refuse('not-found', `thread ${command.thread} does not run on ${this.options.device}`, 'thread');
-    if (host.fence?.epoch !== command.epoch) return refuse('stale-epoch', `thread ${command.thread} is in epoch ${host.fence?.epoch ?? 0}, not ${command.epoch}`, 'epoch');
+  private hostOf({ thread, epoch }: { readonly thread: ThreadId; readonly epoch: number }): ThreadHost | Refusal {
+    const host = this.hosts.get(thread);
+    if (!host) return refuse('not-found', `thread ${thread} does not run on ${this.options.device}`, 'thread');
+    if (host.fence?.epoch !== epoch) return refuse('stale-epoch', `thread ${thread} is in epoch ${host.fence?.epoch ?? 0}, not ${epoch}`, 'epoch');
+    return host;
+  }
+
+  async copy(command: CopyCommand): Promise<CopyReply | Refusal> {
+    const host = this.hostOf(command);
+    if (isRefusal(host)) return host;
+    const { migration, thread, bulkHost, bulkPort, freezeBudgetMs } = command;
     const startedMs = this.parts.clock.monotonicMs();
+    const link = await this.parts.bulk.knock({ host: bulkHost, port: bulkPort }, migration, command.transferKey, KNOCK_MS);
+    const copied = await host.copyLive(link, {
+      freezeBudgetMs,
+      onProgress: ({ refusal, ...progress }) => this.parts.publishCopy?.({ migration, thread, device: this.options.device, ...progress, ...(refusal ? { reason: refusal.reason } : {}) }),
+    });
+    if (isRefusal(copied)) return copied;
+    const { rounds, imageBytes, wireBytes } = copied;
+    const target = this.parts.links.deviceAt(bulkHost, bulkPort);
+    if (target && wireBytes > 0) this.parts.links.copied(target, wireBytes, this.parts.clock.monotonicMs() - startedMs);
+    return { rounds, imageBytes, wireBytes };
+  }
+
+  async freeze(command: FreezeCommand): Promise<FreezeReply | Refusal> {
+    const host = this.hostOf(command);
+    if (isRefusal(host)) return host;
     // A freeze must not be slowed by the quota that made it necessary.
-    this.parts.enforcer.release(host.pid);
-    const sent = await host.freezeAndSend(() => knock({ host: command.bulkHost, port: command.bulkPort }, command.migration, command.transferKey, KNOCK_MS));
+    this.parts.capacity.release(host.pid);
+    const sent = await host.freezeAndFinish();
     if (isRefusal(sent)) {
-      if (host.state === 'running') this.parts.enforcer.admit(host.pid);
+      if (host.state === 'running') this.parts.capacity.admit(host.pid);
       return sent;
     }
-    const target = this.parts.links.deviceAt(command.bulkHost, command.bulkPort);
-    if (target) this.parts.links.copied(target, sent.mark.bytes, this.parts.clock.monotonicMs() - startedMs);
     this.askWhenForgotten(host, command.epoch);
     return { digestSha256: sent.mark.digest, sizeBytes: sent.mark.bytes, frozenMonotonicMs: sent.frozenAtMs, bootId: this.options.bootId };
   }
 
   /** A3. */
   private askWhenForgotten(host: ThreadHost, epoch: number): void {
-    setTimeout(() => {
+    this.parts.timers.after(FROZEN_PATIENCE_MS, () => {
       if (host.state !== 'frozen' || host.fence?.epoch !== epoch) return;
       this.askForGrant(host).catch((error: Error) => {
         this.parts.log.warn({ thread: host.spec.thread, err: error }, 'no answer to the re-grant; asked again later');
         this.askWhenForgotten(host, epoch);
       });
-    }, FROZEN_PATIENCE_MS).unref();
+    });
   }
 
   private async askForGrant(host: ThreadHost): Promise<void> {
@@ -244,8 +297,10 @@ export class Agent {
       epoch: fence.epoch + 1, device: this.options.device, reason: 're-granted', checkpoint: 0, note: 'frozen, and nobody told what became of the migration',
     });
     const own = outcome.result === 'appended' ? outcome.own : outcome.newest;
-    if (own?.record.device === this.options.device) await this.thaw({ thread: spec.thread, epoch: own.record.epoch, ownSeq: own.seq, migration: '' });
-    else await this.remove(spec.thread);
+    const mine = own?.record.device === this.options.device;
+    const thawed = mine ? await this.thaw({ thread: spec.thread, epoch: own.record.epoch, ownSeq: own.seq, migration: '' }) : undefined;
+    // Somebody else's by now, or ours again after somebody else's: then it must begin from a checkpoint.
+    if (!mine || isRefusal(thawed)) await this.remove(spec.thread);
   }
 
   async thaw(command: OwnershipCommand): Promise<Done | Refusal> {
@@ -255,7 +310,7 @@ export class Agent {
     if (stale) return stale;
     const refusal = await host.thaw({ epoch: command.epoch, ownSeq: command.ownSeq });
     if (isRefusal(refusal)) return refusal;
-    this.parts.enforcer.admit(host.pid);
+    this.parts.capacity.admit(host.pid);
     return DONE;
   }
 
@@ -286,8 +341,10 @@ export class Agent {
   }
 
   private async checkShard(shard: ShardId): Promise<Refusal | undefined> {
-    const refusal = this.parts.ownLog.regression(shard, await this.parts.journal.lastSeq(shard));
-    if (!refusal) return undefined;
+    const seen = this.parts.ownLog.seen(shard); // before asking: what is appended meanwhile is no sign of a loss
+    const lastSeq = await this.parts.journal.lastSeq(shard);
+    if (lastSeq >= seen) return undefined;
+    const refusal = refuse('broker-regressed', `shard ${shard}: the broker ends at record ${lastSeq}, but ${seen} was seen; records that it had acknowledged are lost`);
     this.regression = refusal;
     this.parts.log.fatal({ shard, reason: refusal.reason }, 'ALARM: the broker went backwards; threads stopped');
     for (const host of this.hosts.values()) host.suspend();
@@ -297,26 +354,39 @@ export class Agent {
   // --- the lease ---
 
   onLapse(): void {
+    this.lapsed = true;
     for (const host of this.hosts.values()) host.suspend();
   }
 
-  /** Alive again: whose thread is it now? */
-  async onRegain(): Promise<void> {
-    if (this.regression) return;
-    for (const host of [...this.hosts.values()]) {
-      if (host.state !== 'suspended' && host.state !== 'frozen' && host.state !== 'fenced') continue;
+  /**
+   * Alive again: whose thread is it now? All go on together, at the end, and only if the lease is still held then.
+   * @returns whether they do.
+   */
+  async onRegain(stillHeld: () => boolean): Promise<boolean> {
+    if (this.regression) return false;
+    const judged = new Map<ThreadHost, boolean>();
+    // Others may come while the journal is asked.
+    for (let host = this.unjudged(judged); host; host = this.unjudged(judged)) {
       const newest = await this.parts.journal.newestOwn(addressOf(host.spec));
-      if (newest && newest.record.device === this.options.device && newest.record.epoch === host.fence?.epoch) host.unsuspend();
-      else await this.remove(host.spec.thread);
+      judged.set(host, newest?.record.device === this.options.device && newest.record.epoch === host.fence?.epoch);
     }
+    if (!stillHeld()) return false;
+    this.lapsed = false;
+    const gone = [...judged].filter(([, mine]) => !mine).map(([host]) => host);
+    for (const [host, mine] of judged) if (mine) host.unsuspend();
+    for (const host of gone) if (this.hosts.get(host.spec.thread) === host) await this.remove(host.spec.thread);
+    return true;
+  }
+  private unjudged(judged: ReadonlyMap<ThreadHost, boolean>): ThreadHost | undefined {
+    return [...this.hosts.values()].find((host) => !judged.has(host));
   }
 
   status(): AgentStatus {
-    const { enforcer } = this.parts;
+    const { capacity } = this.parts;
     const hosts = [...this.hosts.values()];
     return {
-      device: this.options.device, enforcement: enforcer.kind, bootId: this.options.bootId, pid: process.pid,
-      missing: enforcer.knobs().filter((knob) => !knob.available).map((knob) => `${knob.name}: ${knob.reason ?? 'not offered'}`),
+      device: this.options.device, enforcement: capacity.kind, bootId: this.options.bootId, pid: this.options.pid,
+      missing: capacity.missing(),
       refusedAppends: hosts.reduce((sum, host) => sum + host.refusedAppends, this.refusedAppends),
       threads: hosts.map((host) => ({
         thread: host.spec.thread, epoch: host.fence?.epoch ?? 0, state: host.state, outN: host.outN, cursorSeq: host.cursorSeq, refusedAppends: host.refusedAppends, fault: host.fault?.reason ?? '',
@@ -325,12 +395,13 @@ export class Agent {
   }
 
   async close(): Promise<void> {
+    this.reminder.cancel();
     // An orderly end leaves fresh checkpoints, so that the next start repeats little.
     await Promise.allSettled([...this.hosts.values()].filter((host) => host.state === 'running').map((host) => host.checkpoint()));
     await Promise.allSettled([...this.hosts.values(), ...[...this.staging.values()].map(({ host }) => host)].map((host) => host.end()));
     this.parts.pool.close();
-    this.parts.door.close();
-    this.parts.enforcer.close();
+    this.parts.bulk.close();
+    this.parts.capacity.close();
   }
 }
 

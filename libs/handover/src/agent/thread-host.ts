@@ -1,29 +1,31 @@
 /**
  * One thread on this device: from `run` or `prepare` until it is retired. Owns: the runner, the appender of its epoch,
- * what is not yet acknowledged. Does not own: who should own the thread (the journal says), when to move (the controller).
+ * what is not yet acknowledged; long because all that changes a thread's standing is here (H5). Does not own: who should own the thread (the journal says), when to move (the controller).
  *
  * Invariants:
  *  H1. Nothing is appended but through the appender of the adopted owner record.
  *  H2. An output leaves `unacked` only when the journal has it; a snapshot carries what is in `unacked`.
  *  H3. Of a thread that is not deterministic nothing is appended before the checkpoint that covers it is durable.
- *  H4. A fenced host never executes again; it waits to be retired.
+ *  H4. A fenced host executes again only when the very next epoch is this device's again (a migration that was rolled back
+ *      before its freeze), so that nobody has executed the thread in between; else it waits to be retired.
+ *  H6. A host that was told to stand still does not execute, whatever it was doing when it was told.
  *  H5. What changes the host's standing (own, freeze, thaw, checkpoint, end) happens one after the other.
  */
-import { isRefusal, OperationError, refuse, type DurationMs, type MonotonicMs, type Refusal } from '@godwit/kernel';
+import { isRefusal, OperationError, refuse, type DurationMs, type MonotonicMs, type Refusal, type Timer } from '@godwit/kernel';
 import type { AppendOutcome, Fence, FencedAppender, Journal, Stored, CheckpointRecord, ThreadAddress } from '@godwit/journal';
 import type { ThreadSpec } from '@godwit/registry';
-import type { RestoredMark, RuntimeSample, SnapshotMark, ThreadProgram } from '@godwit/runtime';
+import type { CopiedMark, CopyProgress, RestoredMark, RuntimeSample, SnapshotMark, ThreadProgram } from '@godwit/runtime';
 import type { ThreadOutput } from '@godwit/snapshot';
-import type { Socket } from 'node:net';
+import type { BulkLink, Runner } from '../ports.js';
+import { COPY_MS, Copying, type CopyOptions } from './copying.js';
 import { DirtyRate } from './dirty-rate.js';
 import type { HostDependencies, HostState } from './host-dependencies.js';
 import { InputPump } from './input-pump.js';
 import { LatencyWindow } from './latency.js';
-import type { RunnerProcess } from '@godwit/runner-host';
+import { OutputQueue } from './output-queue.js';
 
 const PREPARE_MS: DurationMs = 20_000;
 const FREEZE_MS: DurationMs = 10_000;
-const COPY_MS: DurationMs = 30_000;
 const RESTORE_MS: DurationMs = 30_000;
 /** Outputs that may wait for the journal before the thread is slowed at its safepoints, and when it is let go again. */
 const UNACKED_HIGH = 4_000;
@@ -38,7 +40,7 @@ export class ThreadHost {
   /** Cores that the controller lets it use; undefined for no throttle. */
   throttleCores: number | undefined;
   readonly latency = new LatencyWindow();
-  readonly dirty = new DirtyRate();
+  readonly dirty: DirtyRate;
   outputs = 0;
   /** Appends that the broker refused, over all epochs of this host. */
   refusedAppends = 0;
@@ -47,27 +49,34 @@ export class ThreadHost {
   private readonly address: ThreadAddress;
   private appender: FencedAppender | undefined;
   private pump: InputPump | undefined;
-  private unacked: ThreadOutput[] = [];
-  private held: ThreadOutput[] = [];
+  private readonly queue: OutputQueue;
   private k = 0;
   private restored: RestoredMark | undefined;
-  private checkpointTimer: NodeJS.Timeout | undefined;
-  private tickTimer: NodeJS.Timeout | undefined;
+  private timers: Timer[] = [];
   private checkpointedAt = { cursorSeq: -1, outN: -1 };
   private slowed = false;
+  private mustStand = false;
   private turn: Promise<unknown> = Promise.resolve();
   private duty = 1;
   private exitCode: number | undefined;
+  private readonly copying: Copying;
 
-  constructor(readonly spec: ThreadSpec, readonly runner: RunnerProcess, private readonly deps: HostDependencies) {
+  constructor(readonly spec: ThreadSpec, readonly runner: Runner, private readonly deps: HostDependencies) {
     this.address = { shard: spec.shard, thread: spec.thread };
+    this.dirty = new DirtyRate(deps.pageHash);
+    this.copying = new Copying(runner, deps.timers);
+    this.queue = new OutputQueue(spec.deterministic, {
+      onAcked: (output, appender, outcome) => this.onAcked(output, appender, outcome), onFenced: () => this.onFenced(), onFault: (refusal) => this.onFault(refusal),
+    });
     runner.listen({
       onOutput: (output) => this.onOutput(output),
       onConsumed: (seq) => this.onConsumed(seq),
       onSample: (sample) => (this.sample = sample),
       onFault: (refusal) => this.onFault(refusal),
       onExit: (code) => this.onExit(code),
-      onDied: (reason) => this.onFault(refuse('thread-fault', reason)),
+      onCopy: (progress) => this.copying.heard(progress),
+      // The process, not the program: begun anew from the checkpoint.
+      onDied: (reason) => this.onFault(refuse('internal', reason)),
     });
   }
 
@@ -79,7 +88,7 @@ export class ThreadHost {
    * newer owner before the broker has refused them, it refuses them itself. A frozen host handed them over.
    */
   get withheldOutputs(): number {
-    return this.state === 'running' || this.state === 'suspended' ? this.unacked.length + this.held.length : 0;
+    return this.state === 'running' || this.state === 'suspended' ? this.queue.length : 0;
   }
   get backlogRecords(): number {
     return this.pump?.backlog ?? 0;
@@ -105,7 +114,7 @@ export class ThreadHost {
   }
 
   /** The target's side of a copy. */
-  receive(socket: Socket): Promise<RestoredMark | Refusal> {
+  receive(socket: BulkLink): Promise<RestoredMark | Refusal> {
     return this.inTurn(async () => {
       const maxBytes = this.spec.limits.memoryBytes * 2 + this.spec.limits.stackBytes + 64 * 1024 * 1024;
       const mark = await this.runner.request('receive', { maxBytes, timeoutMs: COPY_MS }, { timeoutMs: COPY_MS, socket });
@@ -120,31 +129,39 @@ export class ThreadHost {
    */
   own(fence: Fence): Promise<void | Refusal> {
     return this.inTurn(async () => {
+      if (this.fence) return this.ownsAlready(fence);
       const mark = this.restored ?? (await this.restoreFromJournal());
       if (isRefusal(mark)) return mark;
+      this.k = (await this.deps.journal.tail(this.address)).k;
       await this.deps.ownLog.adopted(this.address, fence);
       this.adopt(fence);
       this.outN = mark?.outN ?? 0;
       this.cursorSeq = mark?.cursorSeq ?? 0;
       this.openPump(await this.deps.journal.read(this.address, { afterSeq: this.cursorSeq, subscribes: this.spec.subscribes }));
-      for (const output of mark?.pendingOutputs ?? []) this.enqueue(output);
-      if (mark) await this.runner.request('resume', {}, { timeoutMs: RESTORE_MS });
-      else {
-        const refusal = await this.runner.request('start', {}, { timeoutMs: RESTORE_MS });
-        if (isRefusal(refusal)) return refusal;
-      }
-      this.state = 'running';
+      // H3: a checkpoint covers what it carries; a staged copy is on no disk yet.
+      const covered = this.spec.deterministic || this.restored === undefined;
+      for (const output of mark?.pendingOutputs ?? []) if (covered) this.queue.append(output); else this.queue.made(output);
+      // From here to the end nothing else is waited for: a device that loses its lease meanwhile stops the thread at once.
+      const refusal = await this.runner.request(mark ? 'resume' : 'start', {}, { timeoutMs: RESTORE_MS });
+      if (isRefusal(refusal)) return refusal;
+      this.nowRunning();
       this.restored = undefined;
-      this.k = (await this.deps.journal.tail(this.address)).k;
       this.beginTimers();
       return undefined;
     });
+  }
+
+  /** Asked a second time: a copy is owned once, or a record would be fed by two pumps. */
+  private ownsAlready(fence: Fence): void | Refusal {
+    if (this.fence?.epoch === fence.epoch && (this.state === 'running' || this.state === 'suspended')) return undefined;
+    return refuse('conflict', `thread ${this.spec.thread} is ${this.state} in epoch ${this.fence?.epoch ?? 0} already`);
   }
 
   private adopt(fence: Fence): void {
     this.appender?.close();
     this.fence = fence;
     this.appender = this.deps.journal.fencedAppender(this.address, fence);
+    this.queue.adopt(this.appender);
   }
 
   private openPump(reader: Awaited<ReturnType<Journal['read']>>): void {
@@ -155,15 +172,22 @@ export class ThreadHost {
   /** Undefined: from the beginning. */
   private async restoreFromJournal(): Promise<RestoredMark | undefined | Refusal> {
     const known = await this.deps.journal.checkpoints(this.address, 2);
+    const { outN } = await this.deps.journal.tail(this.address);
     let last: Refusal | undefined;
     for (const checkpoint of known) {
-      const mark = await this.restoreCheckpoint(checkpoint);
+      const mark = this.cannotRepeat(checkpoint.record.outN, outN) ?? (await this.restoreCheckpoint(checkpoint));
       if (!isRefusal(mark)) return mark;
       last = mark;
       this.deps.log.warn({ thread: this.spec.thread, k: checkpoint.record.k, reason: mark.reason }, 'checkpoint not usable');
     }
     // With one checkpoint at most nothing has been purged yet: the whole input is still there.
-    return known.length < 2 ? undefined : last;
+    return known.length < 2 ? this.cannotRepeat(0, outN) : last;
+  }
+
+  /** H3 from the other end: outputs that are in the journal would come out differently the second time. */
+  private cannotRepeat(fromN: number, outN: number): Refusal | undefined {
+    if (this.spec.deterministic || fromN >= outN) return undefined;
+    return refuse('snapshot-damaged', `thread ${this.spec.thread} is not deterministic: from output ${fromN} it cannot make outputs up to ${outN} again, which are in the journal`);
   }
 
   private async restoreCheckpoint({ record }: Stored<CheckpointRecord>): Promise<RestoredMark | Refusal> {
@@ -175,32 +199,17 @@ export class ThreadHost {
 
   private onOutput(output: ThreadOutput): void {
     this.outN = Math.max(this.outN, output.n);
-    if (!this.spec.deterministic) this.held.push(output);
-    else this.enqueue(output);
-    if (!this.slowed && this.unacked.length + this.held.length > UNACKED_HIGH) this.slow(true);
+    this.queue.made(output);
+    if (!this.slowed && this.queue.length > UNACKED_HIGH) this.slow(true);
   }
 
-  private enqueue(output: ThreadOutput): void {
-    this.unacked.push(output);
-    const appender = this.appender;
-    if (!appender) return;
-    appender.appendOutputs([output]).then(
-      (outcome) => this.onAppended(appender, output, outcome),
-      (error: Error) => this.onFault(refuse('connection-lost', `output ${output.n}: ${error.message}`)),
-    );
-  }
-
-  private onAppended(appender: FencedAppender, output: ThreadOutput, outcome: AppendOutcome): void {
-    if (appender !== this.appender) return; // of an epoch that has ended; `thaw` appends again what was not acknowledged
-    if (outcome.result === 'fenced') return this.onFenced();
-    if (outcome.result === 'diverged') return this.onFault(outcome.refusal);
-    this.unacked = this.unacked.filter(({ n }) => n !== output.n);
-    this.deps.ownLog.appended(this.address, appender.fence, output, outcome.seq);
+  private onAcked(output: ThreadOutput, { fence }: FencedAppender, outcome: AppendOutcome & { readonly seq: number }): void {
+    this.deps.ownLog.appended(this.address, fence, output, outcome.seq);
     this.outputs++;
     const causedAtMs = this.pump?.stampOf(output.causedBySeq);
     if (outcome.result === 'appended' && causedAtMs !== undefined) this.latency.add(Math.max(0, this.deps.clock.nowMs() - causedAtMs));
-    if (this.slowed && this.unacked.length < UNACKED_LOW) this.slow(false);
-    if (output.exit && this.unacked.length === 0) this.finishExit();
+    if (this.slowed && this.queue.unackedLength < UNACKED_LOW) this.slow(false);
+    if (output.exit && this.queue.unackedLength === 0) this.finishExit();
   }
 
   private slow(slowed: boolean): void {
@@ -216,8 +225,8 @@ export class ThreadHost {
   private onExit(code: number): void {
     this.exitCode = code;
     // Nothing will be executed again, so nothing can come out differently: what is held goes out as one batch.
-    this.release([...this.held]);
-    if (this.unacked.length === 0) this.finishExit();
+    this.queue.release(this.queue.uncovered());
+    if (this.queue.unackedLength === 0) this.finishExit();
   }
 
   private finishExit(): void {
@@ -231,7 +240,9 @@ export class ThreadHost {
     if (this.state === 'ended' || this.state === 'faulted' || this.state === 'fenced') return;
     this.state = 'faulted';
     this.fault = refusal;
+    this.copying.heard(refusal);
     this.stopTimers();
+    this.runner.suspend(); // what it would do from now on nobody would take
     this.deps.log.error({ thread: this.spec.thread, code: refusal.code, reason: refusal.reason }, 'thread faulted');
     this.deps.tell('faulted', refusal);
   }
@@ -248,19 +259,29 @@ export class ThreadHost {
 
   // --- freeze and thaw ---
 
-  /** Stops at a safepoint and sends the state; stays frozen, whatever comes of it. */
-  freezeAndSend(connect: () => Promise<Socket>): Promise<{ mark: SnapshotMark; frozenAtMs: MonotonicMs } | Refusal> {
+  /**
+   * Copies the state while the thread runs. Resolves when a freeze would be inside the budget (the copy is kept near until
+   * then), or with why it never will be. Checkpoints go on meanwhile.
+   */
+  async copyLive(link: BulkLink, options: CopyOptions): Promise<CopyProgress | Refusal> {
+    const ready = this.copying.readiness(options);
+    const begun = await this.inTurn(async () => (this.state === 'running' ? this.copying.begin(link, options) : refuse('conflict', `thread ${this.spec.thread} is ${this.state}, not running`)));
+    if (!isRefusal(begun)) return ready;
+    link.destroy();
+    this.copying.heard(begun);
+    return begun;
+  }
+
+  /** Stops at a safepoint and copies what is left; stays frozen, whatever comes of it. */
+  freezeAndFinish(): Promise<{ mark: CopiedMark; frozenAtMs: MonotonicMs } | Refusal> {
     return this.inTurn(async () => {
       if (this.state !== 'running' && this.state !== 'frozen') return refuse('conflict', `thread ${this.spec.thread} is ${this.state}, not running`);
-      const socket = await connect();
+      if (!this.copying.underWay) return refuse('conflict', `no copy of thread ${this.spec.thread} was begun`);
       this.stopTimers();
       const stoppedAtMs = this.deps.clock.monotonicMs();
       const refusal = await this.freeze();
-      if (isRefusal(refusal)) {
-        socket.destroy();
-        return refusal;
-      }
-      const mark = await this.runner.request('send', { pendingOutputs: [...this.unacked, ...this.held], compress: false, timeoutMs: COPY_MS }, { timeoutMs: COPY_MS, socket });
+      if (isRefusal(refusal)) return refusal;
+      const mark = await this.copying.finish(this.queue.pending());
       return isRefusal(mark) ? mark : { mark, frozenAtMs: stoppedAtMs };
     });
   }
@@ -273,20 +294,30 @@ export class ThreadHost {
     return undefined;
   }
 
-  /** Goes on as the owner of a new epoch, after a rollback or a re-grant. */
+  /**
+   * Goes on as the owner of a new epoch, after a rollback or a re-grant. One that was rolled back before its freeze runs
+   * already, unless the broker was quicker to refuse its outputs under the old epoch.
+   */
   thaw(fence: Fence): Promise<void | Refusal> {
     return this.inTurn(async () => {
-      if (this.state !== 'frozen') return this.fence && this.fence.epoch >= fence.epoch ? undefined : refuse('conflict', `thread ${this.spec.thread} is ${this.state}, not frozen`);
+      const before = this.state;
+      if (before !== 'frozen' && this.fence && this.fence.epoch >= fence.epoch) return undefined;
+      if (!this.isNext(fence)) return refuse('conflict', `thread ${this.spec.thread} is ${before} in epoch ${this.fence?.epoch ?? 0}; it cannot go on in epoch ${fence.epoch}`);
       await this.deps.ownLog.adopted(this.address, fence);
       this.adopt(fence);
-      const again = this.unacked;
-      this.unacked = [];
-      for (const output of again) this.enqueue(output);
-      await this.resume();
-      this.state = 'running';
+      this.copying.cancel((error) => this.deps.log.warn({ thread: this.spec.thread, reason: error.message }, 'copy not cancelled'));
+      this.queue.again();
+      if (before === 'frozen') await this.resume();
+      if (before === 'fenced') this.runner.continue();
+      this.nowRunning();
       this.beginTimers();
       return undefined;
     });
+  }
+
+  /** H4: has nobody else executed the thread between our epoch and this one? */
+  private isNext(fence: Fence): boolean {
+    return (this.state === 'running' || this.state === 'frozen' || this.state === 'suspended' || this.state === 'fenced') && fence.epoch === (this.fence?.epoch ?? 0) + 1;
   }
 
   private async resume(): Promise<void> {
@@ -296,26 +327,31 @@ export class ThreadHost {
 
   /** The device lost its lease: not one instruction more, until it is known who owns the thread. */
   suspend(): void {
+    this.mustStand = true;
     if (this.state !== 'running') return;
     this.state = 'suspended';
     this.runner.suspend();
   }
   unsuspend(): void {
+    this.mustStand = false;
     if (this.state !== 'suspended') return;
     this.state = 'running';
     this.runner.continue();
+  }
+  private nowRunning(): void {
+    this.state = 'running';
+    if (this.mustStand) this.suspend();
   }
 
   // --- timers and checkpoints ---
 
   private beginTimers(): void {
     this.stopTimers();
-    this.checkpointTimer = setInterval(() => void this.checkpoint(), this.spec.checkpointMs);
-    if (this.spec.tickMs > 0) this.tickTimer = setInterval(() => void this.tick(), this.spec.tickMs);
+    this.timers.push(this.deps.timers.every(this.spec.checkpointMs, () => void this.checkpoint()));
+    if (this.spec.tickMs > 0) this.timers.push(this.deps.timers.every(this.spec.tickMs, () => void this.tick()));
   }
   private stopTimers(): void {
-    clearInterval(this.checkpointTimer);
-    clearInterval(this.tickTimer);
+    for (const timer of this.timers.splice(0)) timer.cancel();
   }
 
   private async tick(): Promise<void> {
@@ -323,7 +359,7 @@ export class ThreadHost {
     if (this.state !== 'running' || !appender) return;
     const id = `tick-${Math.floor(this.deps.clock.nowMs() / this.spec.tickMs)}`;
     try {
-      const outcome = await appender.appendTimer(id as never);
+      const outcome = await this.append(() => appender.appendTimer(id as never));
       if (outcome.result === 'fenced' && appender === this.appender) this.onFenced();
     } catch (error) {
       this.deps.log.warn({ thread: this.spec.thread, err: error }, 'tick not appended');
@@ -347,42 +383,56 @@ export class ThreadHost {
     const fence = this.fence;
     if (this.state !== 'running' || !fence || !this.appender) return undefined;
     if (this.checkpointedAt.cursorSeq === this.cursorSeq && this.checkpointedAt.outN === this.outN) return undefined;
-    const covered = [...this.held];
+    const covered = this.queue.uncovered();
     const taken = await this.snapshotRunning();
     if (isRefusal(taken)) return taken;
     this.dirty.seen(taken.parts, this.deps.clock.monotonicMs());
     const k = this.k + 1;
     const written = await this.deps.checkpoints.write(this.spec.thread, { epoch: fence.epoch, k, parts: taken.parts });
     if (isRefusal(written)) return written;
-    const outcome = await this.appender.appendCheckpoint({
+    const outcome = await this.append((appender) => appender.appendCheckpoint({
       k, device: this.deps.device, runtime: this.spec.runtime, program: this.spec.program, cursorSeq: taken.cursorSeq, outN: taken.outN,
       chainHash: taken.chainHash, digest: taken.digest, bytes: taken.bytes, chunks: written.chunks,
-    });
+    }));
     if (outcome.result === 'fenced') return this.onFenced();
     if (outcome.result === 'diverged') return outcome.refusal;
     this.deps.ownLog.checkpointed(this.address, outcome.seq);
     this.k = k;
     this.checkpointedAt = { cursorSeq: taken.cursorSeq, outN: taken.outN };
-    this.release(covered);
+    this.queue.release(covered); // H3
     return undefined;
   }
 
   /** A short stop: the snapshot is copied out while frozen, everything else happens while the thread runs again. */
   private async snapshotRunning(): Promise<(SnapshotMark & { readonly parts: readonly Uint8Array[] }) | Refusal> {
-    const refusal = await this.freeze();
-    if (isRefusal(refusal)) return refusal;
     try {
-      return await this.runner.request('snapshot', { pendingOutputs: [...this.unacked, ...this.held] }, { timeoutMs: COPY_MS });
+      const refusal = await this.freeze();
+      return isRefusal(refusal) ? refusal : await this.runner.request('snapshot', { pendingOutputs: this.queue.pending() }, { timeoutMs: COPY_MS });
     } finally {
-      await this.resume();
-      if (this.state === 'frozen') this.state = 'running';
+      await this.resumeOrFault();
+      if (this.state === 'frozen') this.nowRunning();
     }
   }
 
-  /** H3: what the durable checkpoint covers may go out now. */
-  private release(covered: readonly ThreadOutput[]): void {
-    this.held = this.held.slice(covered.length);
-    for (const output of covered) this.enqueue(output);
+  /** Also after a freeze that was not answered: it may come late, and nobody else would end it. */
+  private async resumeOrFault(): Promise<void> {
+    try {
+      await this.resume();
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error;
+      this.onFault(refuse(error.code, `the runner does not resume: ${error.message}`));
+    }
+  }
+
+  /** An appender that has failed appends nothing more: without this the thread would go on for nothing. */
+  private async append(work: (appender: FencedAppender) => Promise<AppendOutcome>): Promise<AppendOutcome> {
+    const appender = this.appender!;
+    try {
+      return await work(appender);
+    } catch (error) {
+      if (error instanceof OperationError && appender === this.appender) this.onFault(refuse('connection-lost', error.message));
+      throw error;
+    }
   }
 
   setDuty(ratio: number): void {
@@ -392,6 +442,7 @@ export class ThreadHost {
 
   async end(): Promise<void> {
     this.state = 'ended';
+    this.copying.heard(refuse('conflict', `thread ${this.spec.thread} was ended here`));
     this.stopTimers();
     this.appender?.close();
     this.runner.end();

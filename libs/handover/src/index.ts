@@ -1,0 +1,11 @@
+export * from './ports.js';
+export { Agent, type AgentOptions, type AgentParts } from './agent/agent.js';
+export { ThreadHost } from './agent/thread-host.js';
+export type { HostDependencies, HostState } from './agent/host-dependencies.js';
+export { InputPump, type Flow } from './agent/input-pump.js';
+export { LeaseKeeper, RENEW_MS, SELF_MS } from './agent/lease-keeper.js';
+export { Owners } from './controller/owners.js';
+export { MigrationDriver, type DriverParts } from './controller/migration-driver.js';
+export { ResourceManager, type ManagerParts } from './controller/resource-manager.js';
+export { AppendQueue, asUnknown, type Appendable, type AppendAnswer, type AppendLimits, type AppendWire } from './journal/append-queue.js';
+export { QueuedAppender, type Appended, type ToItem } from './journal/records-to-append.js';
