@@ -2,8 +2,9 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { OperationError, type DurationMs, type Refusal } from '@godwit/kernel';
-import type { FromRunner, InputRecord, RunnerRequestName, RunnerRequests, RuntimeSample, ToRunner } from '@godwit/runtime';
+import type { CopyProgress, FromRunner, InputRecord, RunnerRequestName, RunnerRequests, RuntimeSample, ToRunner } from '@godwit/runtime';
 import type { ThreadOutput } from '@godwit/snapshot';
+import { signalDescendants } from './descendants.js';
 
 export interface RunnerListener {
   onOutput(output: ThreadOutput): void;
@@ -11,8 +12,20 @@ export interface RunnerListener {
   onSample(sample: RuntimeSample): void;
   onFault(refusal: Refusal): void;
   onExit(code: number): void;
+  /** A copy that was begun has come so far. */
+  onCopy?(progress: CopyProgress): void;
   /** The process is gone without having been asked to. */
   onDied(reason: string): void;
+}
+
+/**
+ * A socket that was read once goes on being read, paused or not, until its buffer is full. Once it is handed on, what is
+ * still read here is lost without a sound, up to the moment when the child says that it holds it; the other side may well
+ * have begun by then. Node offers no other way to stop that than the handle's own.
+ */
+function stopReading(socket: Socket): void {
+  const { _handle: handle } = socket as unknown as { readonly _handle: { readStop(): number } | null };
+  handle?.readStop(); // without a handle it is gone, and the child is told of a socket that ends at once
 }
 
 interface Waiting {
@@ -20,6 +33,9 @@ interface Waiting {
   readonly reject: (error: Error) => void;
   readonly timer: NodeJS.Timeout;
 }
+
+/** Variables that tell a runner what it has on this machine, as in `GODWIT_PROCESS`. */
+export type RunnerSettings = Readonly<Record<string, string>>;
 
 export class RunnerProcess {
   private readonly waiting = new Map<number, Waiting>();
@@ -41,9 +57,9 @@ export class RunnerProcess {
     this.ready.catch(() => undefined); // whoever needs it awaits it; a runner that dies unused concerns nobody
   }
 
-  /** @param entry the built runner. It gets no environment of ours but what Node needs. */
-  static start(entry: string): RunnerProcess {
-    const env = { PATH: process.env['PATH'] ?? '', NODE_ENV: 'production' };
+  /** @param entry the built runner. It gets no environment of ours but what Node needs, and `settings`. */
+  static start(entry: string, settings: RunnerSettings = {}): RunnerProcess {
+    const env = { PATH: process.env['PATH'] ?? '', NODE_ENV: 'production', ...settings };
     return new RunnerProcess(fork(entry, [], { serialization: 'advanced', env, execArgv: ['--disable-warning=ExperimentalWarning'], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] }));
   }
 
@@ -62,6 +78,7 @@ export class RunnerProcess {
       case 'output': return this.listener?.onOutput(message.output);
       case 'consumed': return this.listener?.onConsumed(message.seq);
       case 'sample': return this.listener?.onSample(message.sample);
+      case 'copy': return this.listener?.onCopy?.(message.progress);
       case 'fault': return this.listener?.onFault(message.refusal);
       case 'exit': return this.listener?.onExit(message.code);
       case 'ready': return;
@@ -89,8 +106,10 @@ export class RunnerProcess {
   private send(message: ToRunner, socket?: Socket): void {
     if (!this.child.connected) return;
     // A closed channel shows as the child's exit, which settles everything that waits.
-    if (socket) this.child.send(message, socket, () => undefined);
-    else this.child.send(message, () => undefined);
+    if (socket) {
+      stopReading(socket);
+      this.child.send(message, socket, () => undefined);
+    } else this.child.send(message, () => undefined);
   }
 
   /** @throws OperationError('timeout' | 'connection-lost', effect unknown). */
@@ -116,11 +135,13 @@ export class RunnerProcess {
   sampleEvery(periodMs: DurationMs): void {
     this.send({ type: 'sample-every', periodMs });
   }
-  /** Stops every instruction of it at once, from outside. */
+  /** Stops every instruction of it at once, from outside; also of what it started, where the program is a process tree. */
   suspend(): void {
     this.signal('SIGSTOP');
+    signalDescendants(this.pid, 'SIGSTOP');
   }
   continue(): void {
+    signalDescendants(this.pid, 'SIGCONT');
     this.signal('SIGCONT');
   }
   end(): void {
@@ -136,18 +157,18 @@ export class RunnerProcess {
 export class RunnerPool {
   private readonly idle: RunnerProcess[] = [];
   private closed = false;
-  constructor(private readonly entry: string, private readonly size: number) {
+  constructor(private readonly entry: string, private readonly size: number, private readonly settings: RunnerSettings = {}) {
     this.fill();
   }
   private fill(): void {
     while (!this.closed && this.idle.length < this.size) {
-      const runner = RunnerProcess.start(this.entry);
+      const runner = RunnerProcess.start(this.entry, this.settings);
       runner.listen({ onOutput() {}, onConsumed() {}, onSample() {}, onFault() {}, onExit() {}, onDied: () => this.idle.splice(this.idle.indexOf(runner), 1) });
       this.idle.push(runner);
     }
   }
   async take(): Promise<RunnerProcess> {
-    const runner = this.idle.shift() ?? RunnerProcess.start(this.entry);
+    const runner = this.idle.shift() ?? RunnerProcess.start(this.entry, this.settings);
     this.fill();
     await runner.ready;
     return runner;

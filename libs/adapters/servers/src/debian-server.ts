@@ -8,8 +8,8 @@ import { basename, dirname, join, relative } from 'node:path';
 import { distributionSources, readDistribution, readMachineSources, type AptSource, type Distribution } from './apt-sources.js';
 import { PackagesUnavailable, PackageSuite } from './apt-packages.js';
 import { lastLine, type Machine } from './machine.js';
-import type { ServerProgram } from './programs.js';
-import { formatVersion, isAtLeast, MINIMUM_VERSIONS, parseVersion } from './version.js';
+import { versionOf, type ServerProgram } from './programs.js';
+import { formatVersion, isAtLeast, MINIMUM_VERSIONS } from './version.js';
 
 /** Where the parts of an unpacked program lie, relative to its folder, so that the folder may be moved. */
 export interface UnpackedProgram {
@@ -76,7 +76,7 @@ async function obtainFromSuite(request: ObtainRequest, from: { source: AptSource
   const offered = await suite.offeredVersion(program.packages[0]!);
   if (offered === undefined) throw new PackagesUnavailable(`${from.suite}: no package ${program.packages[0]}`);
   const minimum = MINIMUM_VERSIONS[program.name];
-  const offeredVersion = parseVersion(offered);
+  const offeredVersion = versionOf(program, offered);
   if (offeredVersion === undefined || !isAtLeast(offeredVersion, minimum)) {
     throw new PackagesUnavailable(`${from.suite} offers ${offered}, ${formatVersion(minimum)} is needed`);
   }
@@ -102,7 +102,7 @@ async function makeStartable(request: ObtainRequest, suite: PackageSuite): Promi
     const parts = await findParts(folder, program.program, ownLibc);
     const { command, env } = unpackedCommand(folder, { ...parts, version: '', origin: '' });
     const trial = await machine.run([...command, '--version'], { env });
-    const version = trial.exitCode === 0 ? parseVersion(trial.stdout + trial.stderr) : undefined;
+    const version = trial.exitCode === 0 ? versionOf(program, trial.stdout + trial.stderr) : undefined;
     if (version !== undefined) return { ...parts, version: formatVersion(version) };
     lastWords = lastLine(trial.stderr);
     if (!ownLibc && /version `GLIBC_[\d.]+' not found/.test(trial.stderr)) {

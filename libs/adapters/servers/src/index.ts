@@ -1,5 +1,6 @@
 export * from './resolved-server.js';
-export { resolveNats, resolveRedis, type ResolveOptions } from './resolve.js';
+export { resolveCriu, resolveNats, resolveRedis, type ResolveOptions } from './resolve.js';
+export { LINKS_WITHOUT_NETWORK } from './links.js';
 export { lockDataDir, type DataLock } from './data-lock.js';
 export { startNats, type RunningNats, type StartNatsOptions } from './start-nats.js';
 export { startNatsCluster, type RunningNatsCluster, type StartNatsClusterOptions } from './start-nats-cluster.js';

@@ -5,10 +5,10 @@ import { OperationError } from '@godwit/kernel';
 import { PackagesUnavailable } from './apt-packages.js';
 import { obtainFromDebian } from './debian-server.js';
 import { lastLine, type CommandResult, type Machine } from './machine.js';
-import type { ServerProgram } from './programs.js';
+import { versionOf, type ServerProgram } from './programs.js';
 import type { ResolvedServer } from './resolved-server.js';
 import { keepProgram, keptCommand, keptProgram, lockTool } from './tools-folder.js';
-import { formatVersion, parseVersion, tooOld } from './version.js';
+import { formatVersion, tooOld } from './version.js';
 
 export interface LinkContext {
   readonly program: ServerProgram;
@@ -36,16 +36,17 @@ const setting = (context: LinkContext, variable: string): string | undefined => 
 const url: ChainLink = {
   name: 'URL',
   async answer(context) {
-    const { urlVariable, urlSchemes } = context.program;
-    const value = setting(context, urlVariable);
-    if (value === undefined) return { passed: `${urlVariable} is not set` };
+    const { url: by } = context.program;
+    if (by === undefined) return { passed: 'it is not a server' };
+    const value = setting(context, by.variable);
+    if (value === undefined) return { passed: `${by.variable} is not set` };
     for (const one of value.split(',')) {
-      if (!URL.canParse(one.trim()) || !urlSchemes.includes(new URL(one.trim()).protocol)) {
+      if (!URL.canParse(one.trim()) || !by.schemes.includes(new URL(one.trim()).protocol)) {
         // The value may carry a password: it is not repeated.
-        throw new OperationError('invalid-field', `${urlVariable} is no URL of the form ${urlSchemes[0]}//HOST:PORT`, { effect: 'none' });
+        throw new OperationError('invalid-field', `${by.variable} is no URL of the form ${by.schemes[0]}//HOST:PORT`, { effect: 'none' });
       }
     }
-    return { found: { kind: 'url', url: value, link: urlVariable } };
+    return { found: { kind: 'url', url: value, link: by.variable } };
   },
 };
 
@@ -55,7 +56,7 @@ const explicitBinary: ChainLink = {
     const { binVariable, name } = context.program;
     const path = setting(context, binVariable);
     if (path === undefined) return { passed: `${binVariable} is not set` };
-    const trial = await tryCommand(context.machine, [path]);
+    const trial = await tryCommand(context, [path]);
     if (trial.version === undefined) throw new OperationError('server-missing', `${binVariable}=${path} does not start: ${trial.reason}`, { effect: 'none' });
     const refusal = tooOld(name, trial.version, `${binVariable}=${path}`);
     if (refusal !== undefined) throw new OperationError(refusal.code, refusal.reason, { effect: 'none' });
@@ -70,7 +71,7 @@ async function answerFromTools(context: LinkContext): Promise<LinkAnswer> {
   const kept = await keptProgram(toolsDir, program.program);
   if (kept === undefined) return { passed: `${join(toolsDir, program.program)} holds nothing` };
   const { command, env } = keptCommand(toolsDir, program.program, kept);
-  const trial = await tryCommand(context.machine, command, env);
+  const trial = await tryCommand(context, command, env);
   if (trial.version === undefined) return { passed: `what it holds does not start: ${trial.reason}` };
   const refusal = tooOld(program.name, trial.version, 'what it holds');
   if (refusal !== undefined) return { passed: refusal.reason };
@@ -85,7 +86,7 @@ const path: ChainLink = {
       for (const name of context.program.pathNames) {
         const file = join(folder, name);
         if (!(await isExecutable(file))) continue;
-        const trial = await tryCommand(context.machine, [file]);
+        const trial = await tryCommand(context, [file]);
         const refusal = trial.version === undefined ? undefined : tooOld(context.program.name, trial.version, file);
         if (trial.version !== undefined && refusal === undefined) {
           return { found: { kind: 'binary', command: [file], env: {}, version: formatVersion(trial.version), link: `PATH (${file})` } };
@@ -133,11 +134,12 @@ const PULL_TIMEOUT_MS = 300_000;
 const container: ChainLink = {
   name: 'container',
   async answer({ machine, program, onProgress }) {
+    if (program.image === undefined) return { passed: 'it cannot run inside a container of its own' };
     const engine = await machine.run(['docker', 'info', '--format', '{{.ServerVersion}}'], { timeoutMs: 10_000 });
     if (engine.exitCode !== 0 || engine.stdout.trim() === '') return { passed: engine.exitCode === 127 ? 'no docker on this machine' : `docker does not answer: ${lastLine(engine.stderr)}` };
     onProgress(`${program.program}: asking docker for ${program.image}`);
     const trial = await machine.run(['docker', 'run', '--rm', program.image, '--version'], { timeoutMs: PULL_TIMEOUT_MS });
-    const version = trial.exitCode === 0 ? parseVersion(trial.stdout) : undefined;
+    const version = trial.exitCode === 0 ? versionOf(program, trial.stdout) : undefined;
     if (version === undefined) return { passed: `${program.image} does not run: ${lastLine(trial.stderr)}` };
     const refusal = tooOld(program.name, version, program.image);
     if (refusal !== undefined) return { passed: refusal.reason };
@@ -148,9 +150,12 @@ const container: ChainLink = {
 /** The chain: the first link that answers wins. */
 export const CHAIN: readonly ChainLink[] = [url, explicitBinary, toolsFolder, path, debianPackages, releaseArchive, container];
 
-async function tryCommand(machine: Machine, command: readonly string[], env: Readonly<Record<string, string>> = {}) {
+/** The links that only look: nothing is fetched or unpacked. */
+export const LINKS_WITHOUT_NETWORK: readonly ChainLink[] = [url, explicitBinary, toolsFolder, path];
+
+async function tryCommand({ machine, program }: LinkContext, command: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const result: CommandResult = await machine.run([...command, '--version'], { env, timeoutMs: 10_000 });
-  const version = result.exitCode === 0 ? parseVersion(result.stdout + result.stderr) : undefined;
+  const version = result.exitCode === 0 ? versionOf(program, result.stdout + result.stderr) : undefined;
   return { version, reason: lastLine(result.stderr) || `it does not tell its version (exit code ${result.exitCode})` };
 }
 

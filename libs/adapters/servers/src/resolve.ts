@@ -1,9 +1,9 @@
 /** Finds a server program, or obtains one, by the chain of `links.ts`; the result says which link answered. */
-import { OperationError } from '@godwit/kernel';
+import { assert, OperationError } from '@godwit/kernel';
 import { CHAIN, type ChainLink } from './links.js';
 import { thisMachine, type Machine } from './machine.js';
-import { NATS_PROGRAM, REDIS_PROGRAM, type ServerProgram } from './programs.js';
-import type { ResolvedServer } from './resolved-server.js';
+import { CRIU_PROGRAM, NATS_PROGRAM, REDIS_PROGRAM, type ServerProgram } from './programs.js';
+import type { ResolvedServer, ServerBinary } from './resolved-server.js';
 import { formatVersion, MINIMUM_VERSIONS } from './version.js';
 
 export interface ResolveOptions {
@@ -24,6 +24,16 @@ export const resolveNats = (options: ResolveOptions): Promise<ResolvedServer> =>
 
 /** @throws OperationError `server-missing` (the message names what to type), `server-too-old`, `invalid-field` */
 export const resolveRedis = (options: ResolveOptions): Promise<ResolvedServer> => resolve(REDIS_PROGRAM, options);
+
+/**
+ * CRIU 4 or newer, by the same chain; `links: LINKS_WITHOUT_NETWORK` finds one that is there, and obtains none.
+ * @throws OperationError `server-missing` (the message names what to type), `server-too-old`
+ */
+export async function resolveCriu(options: ResolveOptions): Promise<ServerBinary> {
+  const found = await resolve(CRIU_PROGRAM, options);
+  assert(found.kind === 'binary', 'a tool without URL and image is a program of this machine');
+  return found;
+}
 
 async function resolve(program: ServerProgram, options: ResolveOptions): Promise<ResolvedServer> {
   const tell = (line: string): void => options.onProgress?.(line);
