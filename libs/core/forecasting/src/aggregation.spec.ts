@@ -6,7 +6,7 @@ import { withKnownFuture } from './known-future.js';
 import { LEVELS, normalQuantile } from './levels.js';
 
 const forecastOf = (rows: readonly (readonly number[])[]): Forecast => ({
-  resource: 'cpu.demand_cores', unit: 'cores', issuedAtMs: 10_000, stepMs: 1_000, levels: LEVELS, pinballLoss: 0.1,
+  resource: 'cpu.demand_cores', unit: 'cores', issuedAtMs: 10_000, stepMs: 1_000, levels: LEVELS, pinballLoss: 0.1, drift: false,
   models: [{ name: 'last-value', weight: 1, pinballLoss: 0.1 }], values: Float64Array.from(rows.flat()),
 });
 const normalRow = (centre: number, deviation: number): number[] => LEVELS.map((level) => centre + deviation * normalQuantile(level));
@@ -73,5 +73,15 @@ describe('known future', () => {
     [{ fromMs: 5, toMs: 6, amount: Infinity }, 'loads[0].amount'],
   ])('refuses %j', (load, field) => {
     expect(withKnownFuture(flat, [load])).toMatchObject({ refused: true, code: 'invalid-field', field });
+  });
+
+  it('drifts when a part does, and hangs together as long as the slowest part', () => {
+    const row = normalRow(1, 0.1);
+    const sum = done(sumForecasts([{ ...forecastOf([row]), correlationMs: 2_000 }, { ...forecastOf([row]), drift: true, correlationMs: 9_000 }], { resource: 'cpu.demand_cores' }));
+    expect(sum.drift).toBe(true);
+    expect(sum.correlationMs).toBe(9_000);
+    const unknown = done(sumForecasts([{ ...forecastOf([row]), correlationMs: 2_000 }, forecastOf([row])], { resource: 'cpu.demand_cores' }));
+    expect(unknown.drift).toBe(false);
+    expect(unknown.correlationMs).toBeUndefined();
   });
 });

@@ -38,7 +38,21 @@ export function sumForecasts(parts: readonly Forecast[], options: SumOptions): F
     addRow(parts, k * width, correlation, row);
     values.set(row, k * width);
   }
-  return { ...first, resource: options.resource, values, models: meanShares(parts), pinballLoss: summedLoss(parts) };
+  const { correlationMs: _, ...common } = first;
+  return {
+    ...common, resource: options.resource, values, models: meanShares(parts), pinballLoss: summedLoss(parts),
+    drift: parts.some(({ drift }) => drift), ...longestCorrelation(parts),
+  };
+}
+
+/** The sum hangs together as long as its slowest part, which is the careful assumption; unknown where a part's is. */
+function longestCorrelation(parts: readonly Forecast[]): { readonly correlationMs?: number } {
+  let longest = 0;
+  for (const { correlationMs } of parts) {
+    if (correlationMs === undefined) return {};
+    longest = Math.max(longest, correlationMs);
+  }
+  return { correlationMs: longest };
 }
 
 function sameGrid(a: Forecast, b: Forecast): boolean {

@@ -1,12 +1,32 @@
+/**
+ * Combines models by their past quantile loss, and calibrates what comes out.
+ *
+ * At each tracked lead every member's quantiles are kept until the step that they were for has come, then charged the pinball
+ * loss averaged over the levels (`member-losses.ts`). Losses are discounted, faster after a drift. The combined quantile is the
+ * weighted mean of the models' quantiles (Vincent averaging), with weights of their own for the inner and the outer levels, then
+ * its distances from the median are calibrated and the row is put in order (`calibration.ts`), so that quantiles never cross. Weights depend on ratios of losses only, so unit and origin do not matter.
+ */
+import { Abstention } from './abstention.js';
+import { Calibration } from './calibration.js';
+import { DriftDetector } from './drift.js';
+import type { KindRecord } from './kind-memory.js';
 import { LeadGrid } from './lead-grid.js';
+import { nearestToMedian } from './levels.js';
+import { MemberLosses, SIDES } from './member-losses.js';
 import type { Model, ModelDefinition, ModelOptions } from './model.js';
+import { RankCorrelation } from './rank-correlation.js';
+import { SeasonDetector } from './season-detector.js';
+import { Weights } from './weights.js';
 
-/** Discount of past losses per step: half forgotten after 138 steps. */
-const KEEP_RATIO = 0.995;
-/** Weights fall with this power of the loss: a model with a loss 10 % above the best gets about a third of its weight. */
-const SHARPNESS = 12;
-/** So many discounted losses at a lead count as much as the weights of the next shorter lead. */
-const INHERITED_LOSSES = 8;
+/** Discount of past losses per step: half forgotten after 231 steps, and after 27 while a drift is fresh. */
+const KEEP_RATIO = 0.997;
+const DRIFT_KEEP_RATIO = 0.975;
+/** Weights are renewed at every step of the first so many, then every so many. */
+const OFTEN_STEPS = 48;
+const WEIGH_EVERY_STEPS = 4;
+/** Steps after which a series is mature: it tells its kind what it has found, every so many steps. */
+const MATURE_STEPS = 100;
+const REPORT_STEPS = 20;
 
 /** How much of a forecast a model made, and how well it has done lately. */
 export interface ModelShare {
@@ -17,67 +37,105 @@ export interface ModelShare {
   readonly pinballLoss: number | null;
 }
 
-/**
- * Combines models by their past quantile loss.
- *
- * At each tracked lead every model's quantiles are kept until the step that they were for has come, then charged the pinball
- * loss averaged over the levels. Losses are discounted, so a model that becomes good gets weight within a minute or two of 1 s steps.
- * The combined quantile is the weighted mean of the models' quantiles (Vincent averaging): it cannot cross where they do not.
- * Weights depend on ratios of losses only, so neither unit nor origin matters.
- */
+export interface CombinationParts {
+  /** Members that are kept elsewhere, such as the path of a neural model. */
+  readonly guests?: readonly Model[];
+  /** What the kind of the series knows; both read and written. */
+  readonly kind?: KindRecord;
+}
+
 export class Combination implements Model {
   readonly name = 'combination';
   private readonly models: readonly Model[];
   private readonly grid: LeadGrid;
   private readonly leads: Int32Array;
-  /** Per lead: lead × (models + 1) × levels quantiles, relative to `origin`; the last member is the combination itself. */
-  private readonly pending: Float32Array[];
-  private readonly losses: Float64Array;
-  private readonly mass: Float64Array;
-  private readonly weights: Float64Array;
+  private readonly season: SeasonDetector;
+  private readonly losses: MemberLosses;
+  private readonly weights: Weights;
+  private readonly calibration: Calibration;
+  private readonly abstention: Abstention;
+  private readonly median: number;
+  private readonly drift = new DriftDetector();
+  private readonly ranks: RankCorrelation;
+  private readonly kind: KindRecord | undefined;
+  private readonly able: Uint8Array;
+  private readonly names: string[];
   private readonly issued: Float64Array;
   private readonly combined: Float64Array;
   private scratch: Float64Array;
   private origin = NaN;
-  private stepsSeen = 0;
+  private last = NaN;
+  private spread = 0;
+  private learnt = 0;
 
-  constructor(definitions: readonly ModelDefinition[], private readonly options: ModelOptions) {
-    this.models = definitions.map((definition) => definition.create(options));
+  constructor(definitions: readonly ModelDefinition[], private readonly options: ModelOptions, parts: CombinationParts = {}) {
+    this.season = options.shared?.season ?? new SeasonDetector();
+    const own = { ...options, shared: { ...options.shared, season: this.season } };
+    this.models = [...definitions.map((definition) => definition.create(own)), ...(parts.guests ?? [])];
+    this.names = this.models.map(({ name }) => name);
+    this.kind = parts.kind;
     this.grid = new LeadGrid(options.maxHorizonSteps);
     this.leads = this.grid.leads;
     const width = options.levels.length;
-    const members = this.models.length + 1;
-    this.pending = Array.from(this.leads, (lead) => new Float32Array(lead * members * width).fill(NaN));
-    this.losses = new Float64Array(this.leads.length * members);
-    this.mass = new Float64Array(this.leads.length);
-    this.weights = new Float64Array(this.leads.length * this.models.length).fill(1 / this.models.length);
+    this.losses = new MemberLosses(this.grid, options.levels, this.models.length + 1);
+    this.weights = new Weights(this.grid, this.models, this.kind);
+    this.calibration = new Calibration(this.grid, options.levels, this.kind);
+    this.abstention = new Abstention(this.grid);
+    this.median = nearestToMedian(options.levels);
+    this.ranks = new RankCorrelation(options.levels);
+    this.able = new Uint8Array(this.models.length);
     this.issued = new Float64Array(this.leads.length * width);
     this.combined = new Float64Array(this.leads.length * width);
     this.scratch = new Float64Array(Math.max(options.maxHorizonSteps, this.leads.length) * width);
+    this.refreshWeights(true);
+    this.calibration.refresh();
+  }
+
+  /** Steps from one season to the next, as detected; 0 for none. */
+  get seasonSteps(): number {
+    return this.season.period;
+  }
+  /** Whether the series changed its nature within the last minute of steps. */
+  get drifting(): boolean {
+    return this.drift.drifting;
+  }
+  /** Correlation of the ranks of neighbouring steps of one forecast, 0..1; null while too little is known. */
+  get rankCorrelation(): number | null {
+    return this.ranks.value;
   }
 
   update(value: number): void {
     if (Number.isNaN(this.origin)) this.origin = value;
     this.settle(value);
-    this.reweigh();
+    if (this.options.shared?.season === undefined) this.season.update(value);
+    this.calibration.refresh();
     this.combined.fill(0);
-    const { leads, models } = this;
-    for (let m = 0; m < models.length; m++) {
-      models[m]!.update(value);
-      models[m]!.forecast(leads, this.issued);
-      this.accumulate(m, leads, this.issued, this.combined);
-      this.keep(m, this.issued);
+    for (const model of this.models) model.update(value);
+    this.refreshWeights(this.learnt % (this.learnt < OFTEN_STEPS ? 1 : WEIGH_EVERY_STEPS) === 0);
+    for (let m = 0; m < this.models.length; m++) {
+      if (!this.able[m]) {
+        this.losses.keep(m, undefined, 0);
+        continue;
+      }
+      this.models[m]!.forecast(this.leads, this.issued);
+      if (this.weights.used[m]) this.accumulate(m, this.leads, this.issued, this.combined);
+      this.losses.keep(m, this.issued, this.origin);
     }
-    this.keep(models.length, this.combined);
-    this.stepsSeen++;
+    this.abstention.issue(this.combined, this.options.levels.length, this.median, this.last);
+    this.finish(this.leads, this.combined);
+    this.losses.keep(this.models.length, this.combined, this.origin);
+    this.losses.advance();
+    this.learnt++;
+    if (this.learnt >= MATURE_STEPS && this.learnt % REPORT_STEPS === 0) this.report();
   }
 
   skip(steps: number): void {
+    if (this.options.shared?.season === undefined) this.season.skip(steps);
     for (const model of this.models) model.skip(steps);
-    for (let left = Math.min(steps, this.grid.longest); left > 0; left--) {
-      for (let i = 0; i < this.leads.length; i++) this.slot(i, this.pending[i]!, NaN);
-      this.stepsSeen++;
-    }
+    this.losses.skip(steps);
+    this.abstention.skip(steps);
+    this.ranks.skip();
+    this.refreshWeights(false);
   }
 
   forecast(leads: Int32Array, into: Float64Array): void {
@@ -85,26 +143,46 @@ export class Combination implements Model {
     if (this.scratch.length < cells) this.scratch = new Float64Array(cells);
     into.fill(0, 0, cells);
     for (let m = 0; m < this.models.length; m++) {
+      if (!this.weights.used[m]) continue;
       this.models[m]!.forecast(leads, this.scratch);
       this.accumulate(m, leads, this.scratch, into);
     }
+    this.finish(leads, into);
   }
 
-  /** Each model's share and recent loss over the tracked leads up to `horizonSteps`, the heaviest first. */
+  private finish(leads: Int32Array, rows: Float64Array): void {
+    if (this.learnt > 0) this.abstention.apply(leads, rows, this.options.levels.length, this.median, this.last);
+    this.calibration.apply(leads, rows);
+  }
+
+  /** A guest has new things to say: its readiness, and its record where its name has changed. */
+  guestChanged(): void {
+    for (let m = 0; m < this.models.length; m++) {
+      if (this.models[m]!.name === this.names[m]) continue;
+      this.names[m] = this.models[m]!.name;
+      this.losses.forget(m);
+    }
+    this.refreshWeights(true);
+  }
+
+  /** Each ready model's share and recent loss over the tracked leads up to `horizonSteps`, the heaviest first. */
   shares(horizonSteps: number): readonly ModelShare[] {
     const count = this.leadsWithin(horizonSteps);
-    return this.models
-      .map((model, m) => {
-        let weight = 0;
-        for (let i = 0; i < count; i++) weight += this.weights[i * this.models.length + m]! / count;
-        return { name: model.name, weight, pinballLoss: this.meanLoss(m, count) };
-      })
-      .sort((a, b) => b.weight - a.weight);
+    const shares: ModelShare[] = [];
+    for (let m = 0; m < this.models.length; m++) {
+      if (!this.able[m]) continue;
+      let weight = 0;
+      for (let side = 0; side < SIDES; side++) {
+        for (let i = 0; i < count; i++) weight += this.weights.values[(side * this.leads.length + i) * this.models.length + m]! / (SIDES * count);
+      }
+      shares.push({ name: this.models[m]!.name, weight, pinballLoss: this.losses.mean(m, count) });
+    }
+    return shares.sort((a, b) => b.weight - a.weight);
   }
 
   /** The combination's own recent pinball loss over the tracked leads up to `horizonSteps`, null before any was settled. */
   recentLoss(horizonSteps: number): number | null {
-    return this.meanLoss(this.models.length, this.leadsWithin(horizonSteps));
+    return this.losses.mean(this.models.length, this.leadsWithin(horizonSteps));
   }
 
   private leadsWithin(horizonSteps: number): number {
@@ -113,73 +191,50 @@ export class Combination implements Model {
     return count;
   }
 
-  private meanLoss(member: number, leadCount: number): number | null {
-    let sum = 0;
-    let settled = 0;
-    for (let i = 0; i < leadCount; i++) {
-      if (this.mass[i] === 0) continue;
-      sum += this.losses[i * (this.models.length + 1) + member]! / this.mass[i]!;
-      settled++;
-    }
-    return settled === 0 ? null : sum / settled;
-  }
-
-  /** Fills the slot of the step at hand of lead `i`. */
-  private slot(i: number, pending: Float32Array, value: number): void {
-    const size = (this.models.length + 1) * this.options.levels.length;
-    const at = (this.stepsSeen % this.leads[i]!) * size;
-    pending.fill(value, at, at + size);
-  }
-
-  private keep(member: number, quantiles: Float64Array): void {
-    const width = this.options.levels.length;
-    const members = this.models.length + 1;
-    for (let i = 0; i < this.leads.length; i++) {
-      const at = ((this.stepsSeen % this.leads[i]!) * members + member) * width;
-      const pending = this.pending[i]!;
-      for (let j = 0; j < width; j++) pending[at + j] = quantiles[i * width + j]! - this.origin;
-    }
-  }
-
   private settle(value: number): void {
-    const { levels } = this.options;
-    const width = levels.length;
-    const members = this.models.length + 1;
     const relative = value - this.origin;
+    const own = this.models.length;
     for (let i = 0; i < this.leads.length; i++) {
-      const pending = this.pending[i]!;
-      let at = (this.stepsSeen % this.leads[i]!) * members * width;
+      if (!this.losses.followed(i)) continue;
+      const pending = this.losses.pendingOf(i);
+      const at = this.losses.placeOf(i, own);
       if (Number.isNaN(pending[at]!)) continue;
-      this.mass[i] = this.mass[i]! * KEEP_RATIO + 1;
-      for (let m = 0; m < members; m++) {
-        let loss = 0;
-        for (let j = 0; j < width; j++, at++) {
-          const miss = relative - pending[at]!;
-          loss += miss >= 0 ? levels[j]! * miss : (levels[j]! - 1) * miss;
-        }
-        const cell = i * members + m;
-        this.losses[cell] = this.losses[cell]! * KEEP_RATIO + (2 * loss) / width;
-      }
+      this.calibration.learn(i, pending, at, relative);
+      if (i === 0) this.drift.update(Math.abs(relative - pending[at + this.median]!));
+      if (this.leads[i] === RankCorrelation.LEAD) this.ranks.learn(pending, at, relative);
     }
+    this.abstention.settle(value);
+    this.losses.settle(relative, this.drift.drifting ? DRIFT_KEEP_RATIO : KEEP_RATIO);
+    if (!Number.isNaN(this.last)) this.spread += (Math.abs(value - this.last) - this.spread) / Math.min(100, this.learnt + 1);
+    this.last = value;
   }
 
-  private reweigh(): void {
+  /** Weighs when it is due, and whenever a model becomes ready or stops being so. */
+  private refreshWeights(due: boolean): void {
+    let changed = due;
+    for (let m = 0; m < this.models.length; m++) {
+      const able = this.models[m]!.ready?.() === false ? 0 : 1;
+      changed ||= able !== this.able[m];
+      this.able[m] = able;
+    }
+    if (changed) this.weights.update(this.losses, this.able);
+  }
+
+  private report(): void {
+    if (!this.kind) return;
+    if (this.last !== 0) this.kind.reportSpread(this.spread / Math.abs(this.last));
     const count = this.models.length;
-    for (let i = 0; i < this.leads.length; i++) {
-      const first = i * (count + 1);
-      let best = Infinity;
-      for (let m = 0; m < count; m++) best = Math.min(best, this.losses[first + m]!);
-      let sum = 0;
-      for (let m = 0; m < count; m++) {
-        const loss = this.losses[first + m]!;
-        const raw = loss <= best ? 1 : (best / loss) ** SHARPNESS;
-        this.weights[i * count + m] = raw;
-        sum += raw;
-      }
-      const own = this.mass[i]! / (this.mass[i]! + INHERITED_LOSSES);
-      for (let m = 0; m < count; m++) {
-        const inherited = i === 0 ? 1 / count : this.weights[(i - 1) * count + m]!;
-        this.weights[i * count + m] = (own * this.weights[i * count + m]!) / sum + (1 - own) * inherited;
+    for (let m = 0; m < count; m++) {
+      for (let i = 0; i < this.leads.length; i++) {
+        const cell = i * (count + 1) + m;
+        const { masses, losses, references } = this.losses;
+        if (masses[cell]! < this.leads[i]!) continue;
+        let [own, whole] = [0, 0];
+        for (let at = cell; at < losses.length; at += masses.length) {
+          own += losses[at]!;
+          whole += references[at]!;
+        }
+        if (whole > 0) this.kind.report(this.models[m]!.name, i, Math.log(Math.max(1e-3, own / whole)));
       }
     }
   }
@@ -188,13 +243,17 @@ export class Combination implements Model {
   private accumulate(m: number, leads: Int32Array, quantiles: Float64Array, into: Float64Array): void {
     const width = this.options.levels.length;
     const count = this.models.length;
+    const weights = this.weights.values;
+    const { sides } = this.losses;
+    const outer = this.leads.length * count;
     for (let k = 0; k < leads.length; k++) {
-      const below = this.grid.below(leads[k]!);
+      const low = this.grid.below(leads[k]!) * count + m;
       const share = this.grid.share(leads[k]!);
-      const low = this.weights[below * count + m]!;
-      const high = this.weights[Math.min(this.grid.top, below + 1) * count + m]!;
-      const weight = low * (1 - share) + high * share;
-      for (let at = k * width; at < (k + 1) * width; at++) into[at] = into[at]! + weight * quantiles[at]!;
+      const high = share === 0 ? low : low + count;
+      const inside = weights[low]! * (1 - share) + weights[high]! * share;
+      const outside = weights[outer + low]! * (1 - share) + weights[outer + high]! * share;
+      if (inside === 0 && outside === 0) continue;
+      for (let j = 0, at = k * width; j < width; j++, at++) into[at] = into[at]! + (sides[j] === 0 ? inside : outside) * quantiles[at]!;
     }
   }
 }

@@ -17,6 +17,10 @@ export interface Forecast {
   readonly models: readonly ModelShare[];
   /** Recent mean pinball loss of forecasts of this series, in its unit; null before the first was settled. */
   readonly pinballLoss: number | null;
+  /** Whether the series changed its nature within the last 60 learnt steps: what was learnt before counts less. */
+  readonly drift: boolean;
+  /** Time over which the correlation between steps of this forecast falls by e, as this series' own errors told; absent while unknown. */
+  readonly correlationMs?: DurationMs;
 }
 
 export const stepsOf = (forecast: Forecast): number => forecast.values.length / forecast.levels.length;

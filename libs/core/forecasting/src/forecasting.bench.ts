@@ -1,13 +1,15 @@
 /**
  * Cost and accuracy of the online path on synthetic, seeded series. Left out: real traces and other programs' forecasts (R), which
  * are judged elsewhere; the wire. Measures the built files: after `npx tsc -b libs/core/forecasting`, run
- * `npx node libs/core/forecasting/src/forecasting.bench.ts` (Node 24 strips the types).
+ * `npx node libs/core/forecasting/src/forecasting.bench.ts` (Node 24 strips the types). With the argument `pooled-default` it trains
+ * the shipped pooled weights anew and prints `pooled-default.ts`.
  */
 import { Xoshiro128, type Rng } from '@godwit/kernel';
 import { Combination } from '../dist/combination.js';
-import { evaluate } from '../dist/evaluation.js';
+import { evaluateModels } from '../dist/evaluation.js';
 import { LEVELS } from '../dist/levels.js';
 import { MODELS } from '../dist/models.js';
+import { pooledDefaultText, trainPooled } from '../dist/pooled-training.js';
 import { assessRisk } from '../dist/risk.js';
 import { Series } from '../dist/series.js';
 import { ar1, noise, ramp, randomWalk, season } from '../dist/synthetic.js';
@@ -56,18 +58,23 @@ function benchAccuracy(): void {
     const seeds = [1, 2, 3, 4];
     for (const seed of seeds) {
       const values = make(Xoshiro128.seeded(seed));
-      const a = evaluate(new Combination(MODELS, OPTIONS), values, LEADS, LEVELS, 200);
-      const b = evaluate(MODELS[0]!.create(OPTIONS), values, LEADS, LEVELS, 200);
+      const a = evaluateModels([new Combination(MODELS, OPTIONS)], values, { leads: LEADS, warmUpSteps: 200 }).scores[0]!;
+      const b = evaluateModels([MODELS[0]!.create(OPTIONS)], values, { leads: LEADS, warmUpSteps: 200 }).scores[0]!;
       own += a.pinballLoss;
       naive += b.pinballLoss;
       ownAbsolute += a.absoluteError;
       naiveAbsolute += b.absoluteError;
-      cover95 += a.coverageRatios[0]! / seeds.length;
-      cover80 += a.coverageRatios[2]! / seeds.length;
+      cover95 += a.coverage.p95 / seeds.length;
+      cover80 += a.coverage.p80 / seeds.length;
     }
     print(`${family}: pinball ${(own / naive).toFixed(3)}, MASE ${(ownAbsolute / naiveAbsolute).toFixed(3)} of last value; 80 % interval covers ${(100 * cover80).toFixed(1)} %, 95 % ${(100 * cover95).toFixed(1)} %`);
   }
 }
 
-benchCost();
-benchAccuracy();
+if (process.argv[2] === 'pooled-default') {
+  const [series, steps] = [3_000, 400];
+  print(pooledDefaultText(trainPooled(Xoshiro128.seeded(1), series, steps), series, steps).trimEnd());
+} else {
+  benchCost();
+  benchAccuracy();
+}

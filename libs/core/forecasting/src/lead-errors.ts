@@ -1,10 +1,13 @@
-import { normalQuantile } from './levels.js';
+import { nearestToMedian, normalQuantile } from './levels.js';
 import { LeadGrid } from './lead-grid.js';
 import type { ModelOptions } from './model.js';
 import { SortedWindow } from './sorted-window.js';
 
-/** Errors kept per lead: a 2.5 % tail rests on three of them, and two minutes of 1 s steps have forgotten what was before. */
-const WINDOW_ERRORS = 128;
+/** Errors kept per lead: a 2.5 % tail rests on two or three; at leads up to 16 a minute and a half of 1 s steps has forgotten what was before. */
+const WINDOW_ERRORS = 96;
+/** The distribution is renewed at every step of the first so many, then every so many. */
+const OFTEN_STEPS = 96;
+const RENEW_EVERY_STEPS = 4;
 /** From so many errors on, the distribution is theirs alone; before, it is blended with a normal one. */
 const ENOUGH_ERRORS = 40;
 /** An error of less than this share of the usual one is rounding: it has no sign. */
@@ -12,10 +15,14 @@ const NO_ERROR_RATIO = 1e-6;
 /** So many independent errors halve the pull towards a distribution that is symmetric around zero. */
 const SYMMETRY_WEIGHT = 8;
 
+/** So many independent errors halve the pull towards the quantiles that the model itself expects. */
+const EXPECTED_WEIGHT = 10;
+
 /**
  * What a point model's errors were at 1, 2, 4, … steps ahead, and the error quantiles at any lead between.
  *
- * Errors at long leads overlap: of 128 errors at lead 64 only about two are independent, and their median is mostly noise.
+ * Errors at long leads overlap: neighbouring errors at lead 64 tell the same event, and the median of a few events is mostly noise.
+ * So long leads follow up every second or fourth step only.
  * So the number of changes of sign tells how many are independent, and where they are few the distribution is made
  * symmetric around zero (a random walk keeps its last value as its forecast, with honest width).
  */
@@ -32,14 +39,16 @@ export class LeadErrors {
   private readonly normal: Float64Array;
   private readonly table: Float64Array;
   private readonly symmetric: boolean;
+  private readonly median: number;
   private readonly seen: Float64Array;
   private stepsSeen = 0;
-  private tableStale = true;
+  private readonly expected: Float64Array;
 
-  constructor(private readonly options: ModelOptions) {
+  /** @param offsets writes the error quantiles to expect, tracked lead × level, for where errors are few; answers whether it has any. */
+  constructor(private readonly options: ModelOptions, private readonly offsets?: (into: Float64Array) => boolean) {
     this.grid = new LeadGrid(options.maxHorizonSteps);
     this.leads = this.grid.leads;
-    this.pending = Array.from(this.leads, (lead) => new Float64Array(lead).fill(NaN));
+    this.pending = Array.from(this.leads, (lead, i) => new Float64Array(lead / this.grid.strides[i]!).fill(NaN));
     this.windows = Array.from(this.leads, () => new SortedWindow(WINDOW_ERRORS));
     this.flips = new Float64Array(this.leads.length);
     this.usual = new Float64Array(this.leads.length);
@@ -47,6 +56,8 @@ export class LeadErrors {
     this.normal = Float64Array.from(options.levels, normalQuantile);
     this.table = new Float64Array(this.leads.length * options.levels.length);
     this.symmetric = options.levels.every((level, j) => Math.abs(level + options.levels[options.levels.length - 1 - j]! - 1) < 1e-12);
+    this.median = nearestToMedian(options.levels);
+    this.expected = new Float64Array(this.table.length);
     this.seen = new Float64Array(options.levels.length);
   }
 
@@ -57,8 +68,8 @@ export class LeadErrors {
   /** Compares `value`, the newest step, with what was forecast for it. */
   settle(value: number): void {
     for (let i = 0; i < this.leads.length; i++) {
-      const lead = this.leads[i]!;
-      const forecast = this.pending[i]![this.stepsSeen % lead]!;
+      if (this.stepsSeen % this.grid.strides[i]! !== 0) continue;
+      const forecast = this.pending[i]![this.slot(i)]!;
       if (Number.isNaN(forecast)) continue;
       const error = value - forecast;
       this.windows[i]!.push(error);
@@ -69,27 +80,30 @@ export class LeadErrors {
       this.flips[i] = this.flips[i]! + (flipped - this.flips[i]!) * follow;
       if (sign !== 0) this.lastSign[i] = sign;
     }
-    this.tableStale = true;
+  }
+
+  /** Place of the step at hand among the pending forecasts of tracked lead `i`. */
+  private slot(i: number): number {
+    return (this.stepsSeen % this.leads[i]!) / this.grid.strides[i]!;
   }
 
   /** Remembers the forecasts issued at this step and moves the grid on by one step. */
   issue(path: Float64Array): void {
     for (let i = 0; i < this.leads.length; i++) {
-      const lead = this.leads[i]!;
-      this.pending[i]![this.stepsSeen % lead] = path[lead - 1]!;
+      if (this.stepsSeen % this.grid.strides[i]! === 0) this.pending[i]![this.slot(i)] = path[this.leads[i]! - 1]!;
     }
+    if (this.stepsSeen < OFTEN_STEPS || this.stepsSeen % RENEW_EVERY_STEPS === 0) this.fillTable();
     this.stepsSeen++;
   }
 
   /** A step without a sample: what was forecast for it stays unsettled, and nothing is issued. */
   miss(): void {
-    for (let i = 0; i < this.leads.length; i++) this.pending[i]![this.stepsSeen % this.leads[i]!] = NaN;
+    for (let i = 0; i < this.leads.length; i++) if (this.stepsSeen % this.grid.strides[i]! === 0) this.pending[i]![this.slot(i)] = NaN;
     this.stepsSeen++;
   }
 
   /** Writes `point` plus the error quantiles at `lead` to the `levels` cells of `into` from `at` on. */
   write(point: number, lead: number, into: Float64Array, at: number): void {
-    if (this.tableStale) this.fillTable();
     const width = this.options.levels.length;
     const table = this.table;
     const low = this.grid.below(lead) * width;
@@ -122,21 +136,25 @@ export class LeadErrors {
     const { levels } = this.options;
     const width = levels.length;
     let deviation = this.options.priorSpread;
+    const expecting = this.offsets?.(this.expected) ?? false;
     for (let i = 0; i < this.leads.length; i++) {
       const window = this.windows[i]!;
       if (window.size >= 8) deviation = (window.quantile(0.9) - window.quantile(0.1)) / 2.5631;
       else if (i > 0) deviation *= Math.SQRT2;
-      const own = Math.min(1, window.size / ENOUGH_ERRORS);
       const independent = 2 * this.flips[i]! * window.size;
+      const own = expecting ? independent / (independent + EXPECTED_WEIGHT) : Math.min(1, window.size / ENOUGH_ERRORS);
       const asSeen = independent / (independent + SYMMETRY_WEIGHT);
       for (let j = 0; j < width; j++) this.seen[j] = window.quantile(levels[j]!);
+      const centre = asSeen * this.seen[this.median]!;
       for (let j = 0; j < width; j++) {
         const seen = this.seen[j]!;
         const mirrored = (seen - (this.symmetric ? this.seen[width - 1 - j]! : window.quantile(1 - levels[j]!))) / 2;
         const empirical = asSeen * seen + (1 - asSeen) * mirrored;
-        this.table[i * width + j] = own * empirical + (1 - own) * this.normal[j]! * deviation;
+        const expected = expecting ? this.expected[i * width + j]! : this.normal[j]! * deviation;
+        // Fisher's expansion of Student's t: a quantile from few independent errors lies further out than it seems.
+        const wider = 1 + (this.normal[j]! ** 2 + 1) / (4 * (independent + 1));
+        this.table[i * width + j] = own * (centre + (empirical - centre) * wider) + (1 - own) * expected;
       }
     }
-    this.tableStale = false;
   }
 }

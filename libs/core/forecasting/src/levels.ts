@@ -1,6 +1,13 @@
 /** The nine quantile levels that every forecast of Godwit carries, rising, symmetric around the median. */
 export const LEVELS: readonly number[] = [0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975];
 
+/** Index of the level nearest to 0.5. */
+export function nearestToMedian(levels: readonly number[]): number {
+  let best = 0;
+  for (let j = 1; j < levels.length; j++) if (Math.abs(levels[j]! - 0.5) < Math.abs(levels[best]! - 0.5)) best = j;
+  return best;
+}
+
 /** Largest magnitude of a sample that is taken, in the unit of the series: sums and squares of such values stay finite. */
 export const MAX_ABS_VALUE = 1e15;
 

@@ -1,3 +1,6 @@
+import type { PooledQuantiles } from './pooled-quantiles.js';
+import type { SeasonDetector } from './season-detector.js';
+
 /**
  * The model port. A model follows one series on a regular grid of steps and forecasts its distribution some steps ahead.
  *
@@ -14,10 +17,21 @@ export interface ModelOptions {
   readonly maxHorizonSteps: number;
   /** Standard deviation of a one-step error to assume while there are too few errors, in the unit of the series; 0 for none. */
   readonly priorSpread: number;
+  /** What the models of one series share; a model that stands alone keeps its own. */
+  readonly shared?: SharedParts;
+}
+
+/** Parts that one series' models use together. Whoever gives them also keeps them up to date, before the models are. */
+export interface SharedParts {
+  readonly season?: SeasonDetector;
+  /** One set of weights for all series of a forecaster. */
+  readonly pooled?: PooledQuantiles;
 }
 
 export interface Model {
   readonly name: string;
+  /** Whether it has anything to say; a model that is not ready has no weight. Absent: always. It answers all the same. */
+  ready?(): boolean;
   /** One step of the grid with its value; |value| ≤ MAX_ABS_VALUE. */
   update(value: number): void;
   /** The grid moved on by `steps` ≥ 1 without a sample. */
@@ -41,4 +55,10 @@ export interface PointModel {
   miss(): void;
   /** Writes the forecasts for 1, 2, … `steps` steps ahead into `into`; finite after the first `learn`. */
   path(into: Float64Array, steps: number): void;
+  ready?(): boolean;
+  /**
+   * Writes the error quantiles that it expects, tracked lead × level, relative to the point, until its own errors tell better;
+   * answers whether it expects any.
+   */
+  offsets?(into: Float64Array): boolean;
 }

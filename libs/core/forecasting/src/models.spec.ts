@@ -39,17 +39,19 @@ describe.each([...MODELS, combination])('model $name', (definition) => {
         expect(Number.isFinite(values[at])).toBe(true);
         if (at % LEVELS.length > 0) expect(values[at]!).toBeGreaterThanOrEqual(values[at - 1]!);
       }
-    }), { numRuns: 60, interruptAfterTimeLimit: 10_000 });
+    }), { numRuns: 40, interruptAfterTimeLimit: 10_000 });
   });
 
   it('moves and stretches with the series', () => {
     fc.assert(fc.property(calmSteps, fc.integer({ min: -200, max: 200 }), fc.constantFrom(0.25, 2, 1024), (steps, shift, scale) => {
       const plain = forecastAfter(definition.create(OPTIONS), steps);
       const moved = forecastAfter(definition.create(OPTIONS), steps.map((value) => value * scale + shift));
+      // The combination drops weights below 3 % and passes over ties, which rounding may decide the other way.
+      const slack = definition === combination ? 0.03 * (Math.max(...steps) - Math.min(...steps)) : 0;
       for (let at = 0; at < plain.length; at++) {
-        expect(Math.abs(moved[at]! - (plain[at]! * scale + shift)) / scale).toBeLessThan(0.02 + 0.002 * Math.abs(plain[at]!));
+        expect(Math.abs(moved[at]! - (plain[at]! * scale + shift)) / scale).toBeLessThan(1e-3 + 1e-5 * Math.abs(plain[at]!) + slack);
       }
-    }), { numRuns: 40 });
+    }), { numRuns: 25 });
   });
 
   it('answers the same to the same calls, and a forecast changes nothing', () => {

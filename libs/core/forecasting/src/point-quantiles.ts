@@ -6,7 +6,7 @@ const MAX_PATH_STEPS = 4_096;
 
 /** Makes a model of a point model: its quantiles are its point plus the quantiles of its own past errors at that lead. */
 export function createFromPoints(name: string, options: ModelOptions, points: PointModel): Model {
-  const errors = new LeadErrors(options);
+  const errors = new LeadErrors(options, points.offsets && ((into) => points.offsets!(into)));
   const width = options.levels.length;
   let path: Float64Array = new Float64Array(errors.maxLead);
   let pathSteps = 0;
@@ -22,6 +22,7 @@ export function createFromPoints(name: string, options: ModelOptions, points: Po
 
   return {
     name,
+    ...(points.ready ? { ready: () => points.ready!() } : {}),
     update(value) {
       errors.settle(value);
       points.learn(value);

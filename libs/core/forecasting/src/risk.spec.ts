@@ -4,11 +4,12 @@ import { expectedExcess, probabilityAbove } from './distribution.js';
 import type { Forecast } from './forecast.js';
 import { LEVELS, normalQuantile } from './levels.js';
 import { assessRisk, firstPassage } from './risk.js';
-import { normal } from './synthetic.js';
+import { Series } from './series.js';
+import { noise, normal, randomWalk } from './synthetic.js';
 
 /** Normal quantiles around each centre. */
 const forecastOf = (centres: readonly number[], deviation: number, stepMs = 1_000): Forecast => ({
-  resource: 'cpu.demand_cores', unit: 'cores', issuedAtMs: 0, stepMs, levels: LEVELS, models: [], pinballLoss: null,
+  resource: 'cpu.demand_cores', unit: 'cores', issuedAtMs: 0, stepMs, levels: LEVELS, models: [], pinballLoss: null, drift: false,
   values: Float64Array.from(centres.flatMap((centre) => LEVELS.map((level) => centre + deviation * normalQuantile(level)))),
 });
 const rising = fc.array(fc.double({ min: -100, max: 100, noNaN: true }), { minLength: 9, maxLength: 9 })
@@ -105,5 +106,26 @@ describe('risk', () => {
     expect(assessRisk(forecast, 4).probability).toBeLessThan(0.01);
     expect(risk.probability).toBeGreaterThan(0.9);
     expect(risk.timeToOverloadMs.p50).toBe(7_000);
+  });
+
+  it('takes the correlation that the forecast has learnt, unless told otherwise', () => {
+    const forecast = forecastOf(new Array<number>(30).fill(2), 0.3);
+    const limit = 2.5;
+    const loose = assessRisk({ ...forecast, correlationMs: 0 }, limit).probability;
+    const usual = assessRisk(forecast, limit).probability;
+    const tight = assessRisk({ ...forecast, correlationMs: 500_000 }, limit).probability;
+    expect(loose).toBeGreaterThan(usual);
+    expect(usual).toBeGreaterThan(tight);
+    expect(assessRisk({ ...forecast, correlationMs: 0 }, limit, { correlationMs: 500_000 }).probability).toBeCloseTo(tight, 1);
+  });
+
+  it('is learnt from a series: steps of noise are independent, steps of a walk are not', () => {
+    const learnt = (values: readonly number[]): number => {
+      const series = new Series({ resource: 'a', unit: 'b' });
+      values.forEach((value, t) => series.observe(value, t * 1_000));
+      return series.forecast(values.length * 1_000, 60_000)!.correlationMs!;
+    };
+    expect(learnt(noise(Xoshiro128.seeded(1), 400))).toBeLessThan(1_500);
+    expect(learnt(randomWalk(Xoshiro128.seeded(2), 400))).toBeGreaterThan(5_000);
   });
 });

@@ -23,7 +23,7 @@ const MOST_CORRELATION = 0.998;
 const NEGLIGIBLE = 1e-8;
 
 export interface RiskOptions {
-  /** Time over which the correlation between steps falls by e; ≥ 0, 0 for independent steps. */
+  /** Time over which the correlation between steps falls by e; ≥ 0, 0 for independent steps. What the forecast says, or 30 s, by default. */
   readonly correlationMs?: DurationMs;
 }
 
@@ -48,7 +48,7 @@ export function assessRisk(forecast: Forecast, capacity: number | Float64Array, 
     above[k] = probabilityAbove(row, limit);
     expectedOverload += (expectedExcess(row, limit) * stepMs) / 1_000;
   }
-  const correlationMs = options.correlationMs ?? DEFAULT_CORRELATION_MS;
+  const correlationMs = options.correlationMs ?? rounded(forecast.correlationMs) ?? DEFAULT_CORRELATION_MS;
   const passed = firstPassage(above, correlationMs > 0 ? Math.exp(-stepMs / correlationMs) : 0);
   const timeAt = (probability: number): DurationMs | null => {
     const step = passed.findIndex((share) => share >= probability);
@@ -59,6 +59,11 @@ export function assessRisk(forecast: Forecast, capacity: number | Float64Array, 
     timeToOverloadMs: { p10: timeAt(0.1), p50: timeAt(0.5), p90: timeAt(0.9) },
     expectedOverload,
   };
+}
+
+/** To the nearest quarter of an octave: what was learnt is not finer, and few distinct correlations make few matrices to keep. */
+function rounded(correlationMs: DurationMs | undefined): DurationMs | undefined {
+  return correlationMs === undefined || !(correlationMs > 0) ? correlationMs : 2 ** (Math.round(4 * Math.log2(correlationMs)) / 4);
 }
 
 /**
@@ -127,7 +132,7 @@ interface Transitions {
 
 /** The matrices of the few step lengths in use; a pure function's memory, bounded. */
 const transitionCache = new Map<number, Transitions>();
-const CACHED_CORRELATIONS = 8;
+const CACHED_CORRELATIONS = 48;
 
 function transitions(correlation: number): Transitions {
   const known = transitionCache.get(correlation);

@@ -8,10 +8,14 @@
  */
 import { assert, type DurationMs, type InstantMs } from '@godwit/kernel';
 import { Combination } from './combination.js';
+import { ExternalPath, type ExternalForecast } from './external-path.js';
 import type { Forecast } from './forecast.js';
+import type { KindMemory, KindRecord } from './kind-memory.js';
 import { LEVELS, MAX_ABS_VALUE } from './levels.js';
 import type { ModelDefinition } from './model.js';
 import { MODELS } from './models.js';
+import type { PooledQuantiles } from './pooled-quantiles.js';
+import { ValueRing } from './value-ring.js';
 
 export interface SeriesOptions {
   /** What is forecast, such as `cpu.demand_cores`. */
@@ -25,8 +29,13 @@ export interface SeriesOptions {
   readonly kind?: 'gauge' | 'counter';
   /** No quantile is below it; demand has 0. None by default. */
   readonly floor?: number;
-  /** Standard deviation to assume of a one-step error before there are errors, in the unit; 0 by default. */
+  /** Standard deviation to assume of a one-step error before there are errors, in the unit; what the kind knows, or 0, by default. */
   readonly priorSpread?: number;
+  /** Where the series of a kind meet, and the kind of this one (a device kind, a thread type); none by default. */
+  readonly memory?: KindMemory;
+  readonly kindName?: string;
+  /** Weights that all series of a forecaster share; the shipped ones, learnt on alone, by default. */
+  readonly pooled?: PooledQuantiles;
   readonly levels?: readonly number[];
   readonly models?: readonly ModelDefinition[];
 }
@@ -39,6 +48,12 @@ export interface Sample {
 /** So many late samples in order, over so many steps, mean that the clock went back; less may be a batch that was held up. */
 const LATE_RUN = 5;
 const LATE_RUN_STEPS = 3;
+/** Standard deviation over mean absolute size, of a normal distribution. */
+const MEAN_MOVE_TO_DEVIATION = 1.2533;
+/** Steps of history that are kept. */
+const HISTORY_STEPS = 256;
+/** A path may begin so many steps after the newest closed step: the worker's clock and this series' samples are not one. */
+const MOST_STEPS_EARLY = 3;
 /** A forecast has at most so many steps. */
 const MAX_FORECAST_STEPS = 4_096;
 
@@ -47,7 +62,11 @@ export class Series {
   readonly refused = { invalid: 0, repeated: 0, late: 0, counterReset: 0 };
   private readonly stepMs: number;
   private readonly levels: readonly number[];
-  private readonly combination: Combination;
+  private readonly guest: ExternalPath;
+  private readonly kept = new ValueRing(HISTORY_STEPS);
+  private readonly kind: KindRecord | undefined;
+  /** Made at the first value, since the kind's spread is relative to it. */
+  private combined: Combination | undefined;
   private leads = new Int32Array(0);
   /** Number of the open step since the epoch of the clock; NaN before the first sample. */
   private openStep = NaN;
@@ -64,11 +83,21 @@ export class Series {
     this.stepMs = options.stepMs ?? 1_000;
     assert(this.stepMs > 0, 'the step of a series is longer than 0 ms');
     this.levels = options.levels ?? LEVELS;
-    this.combination = new Combination(options.models ?? MODELS, {
-      levels: this.levels,
-      maxHorizonSteps: options.maxHorizonSteps ?? 64,
-      priorSpread: options.priorSpread ?? 0,
-    });
+    this.guest = new ExternalPath(this.levels.length);
+    assert(options.memory === undefined || options.memory.maxHorizonSteps === this.maxHorizonSteps, 'a series has the horizon of its kind\'s memory');
+    this.kind = options.memory && options.kindName !== undefined ? options.memory.of(options.kindName) : undefined;
+  }
+
+  private get maxHorizonSteps(): number {
+    return this.options.maxHorizonSteps ?? 64;
+  }
+
+  private begin(firstValue: number): Combination {
+    const borrowed = (this.kind?.relativeSpread ?? 0) * Math.abs(firstValue) * MEAN_MOVE_TO_DEVIATION;
+    return new Combination(this.options.models ?? MODELS, {
+      levels: this.levels, maxHorizonSteps: this.maxHorizonSteps, priorSpread: this.options.priorSpread ?? borrowed,
+      shared: this.options.pooled ? { pooled: this.options.pooled } : {},
+    }, { guests: [this.guest], ...(this.kind ? { kind: this.kind } : {}) });
   }
 
   /** Steps with a value that the models have learnt from. */
@@ -123,15 +152,56 @@ export class Series {
       const lead = Math.floor(middleMs / this.stepMs) - this.openStep + 1;
       this.leads[k] = Math.min(MAX_FORECAST_STEPS, Math.max(1, lead));
     }
+    const { combined } = this;
+    if (combined === undefined) return undefined;
     const values = new Float64Array(steps * this.levels.length);
-    this.combination.forecast(this.leads, values);
+    combined.forecast(this.leads, values);
     const floor = this.options.floor;
     if (floor !== undefined) for (let i = 0; i < values.length; i++) if (values[i]! < floor) values[i] = floor;
     const horizonSteps = this.leads[steps - 1]!;
     return {
       resource: this.options.resource, unit: this.options.unit, issuedAtMs: nowMs, stepMs, levels: this.levels, values,
-      models: this.combination.shares(horizonSteps), pinballLoss: this.combination.recentLoss(horizonSteps),
+      models: combined.shares(horizonSteps), pinballLoss: combined.recentLoss(horizonSteps), drift: combined.drifting,
+      ...this.correlation(combined),
     };
+  }
+
+  /**
+   * Takes the newest path of a model that runs elsewhere; it answers at the shifted lead until the next comes, has no weight once
+   * it lies in the past, and earns weight by its losses like any other model. Answers whether it was taken: not before the first
+   * value, not with numbers that are not finite, not when nothing of it lies ahead, nor when it is from the future.
+   */
+  acceptExternal(forecast: ExternalForecast): boolean {
+    const { issuedAtMs, stepMs, values } = forecast;
+    if (this.combined === undefined || !(stepMs > 0) || !Number.isFinite(issuedAtMs) || values.length < this.levels.length) return false;
+    if (values.length % this.levels.length !== 0) return false;
+    for (let i = 0; i < values.length; i++) if (!(Math.abs(values[i]!) <= MAX_ABS_VALUE)) return false;
+    const rowsPerStep = this.stepMs / stepMs;
+    const firstLead = Math.floor((issuedAtMs + Math.min(stepMs, this.stepMs) / 2) / this.stepMs) - this.openStep + 1;
+    const steps = values.length / this.levels.length / rowsPerStep;
+    if (firstLead > MOST_STEPS_EARLY || firstLead + steps < 1) return false;
+    this.guest.accept(forecast, firstLead, rowsPerStep);
+    this.combined.guestChanged();
+    return true;
+  }
+
+  /**
+   * Copies the newest closed steps, at most 256 and as many as `into` holds, oldest first, NaN where a step had no sample; answers
+   * how many. The last one ends at `historyEndMs`, which is the time of issue of a forecast made from them.
+   */
+  history(into: Float64Array): number {
+    return this.kept.copyNewest(into);
+  }
+
+  /** End of the newest closed step, NaN before the first. */
+  get historyEndMs(): InstantMs {
+    return this.openStep * this.stepMs;
+  }
+
+  private correlation(combined: Combination): { readonly correlationMs?: DurationMs } {
+    const rank = combined.rankCorrelation;
+    if (rank === null) return {};
+    return { correlationMs: rank <= 0.001 ? 0 : -this.stepMs / Math.log(rank) };
   }
 
   private clockWentBack(atMs: InstantMs): boolean {
@@ -166,14 +236,20 @@ export class Series {
     if (Number.isNaN(this.openStep)) this.openStep = step;
     if (step <= this.openStep) return;
     if (this.count > 0) this.close();
-    if (step > this.openStep) this.combination.skip(step - this.openStep);
+    if (step > this.openStep) {
+      this.combined?.skip(step - this.openStep);
+      this.kept.skip(step - this.openStep);
+    }
     this.openStep = step;
   }
 
   /** Gives the open step to the models and opens the next. */
   private close(): void {
     if (this.count === 0) return;
-    this.combination.update(this.sum / this.count);
+    const value = this.sum / this.count;
+    this.combined ??= this.begin(value);
+    this.combined.update(value);
+    this.kept.push(value);
     this.closedSteps++;
     this.sum = 0;
     this.count = 0;

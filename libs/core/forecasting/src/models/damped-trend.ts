@@ -9,7 +9,7 @@ const SETTINGS = [
 ] as const;
 
 /** phi + phi² + … + phi^steps: how many undamped steps of trend a damped one is worth. */
-const dampedSteps = (phi: number, steps: number): number => (phi === 1 ? steps : (phi * (1 - phi ** steps)) / (1 - phi));
+export const dampedSteps = (phi: number, steps: number): number => (phi === 1 ? steps : (phi * (1 - phi ** steps)) / (1 - phi));
 
 /** Holt's linear trend, damped (Gardner and McKenzie 1985), with the setting that did best lately at that lead. */
 export const dampedTrend: ModelDefinition = {
