@@ -1,6 +1,7 @@
 /** The list of collectors. A new one is a new file and one line here; one contract suite runs them all. */
 import { groupPressure, hostPressure } from './pressure.js';
 import type { CollectorEntry } from './context.js';
+import { HARDWARE_ERROR_METRICS, HardwareErrors } from './hardware-errors.js';
 import { HostCpu } from './host-cpu.js';
 import { HostDisk } from './host-disk.js';
 import { HostMemory } from './host-memory.js';
@@ -45,7 +46,12 @@ export const COLLECTORS: readonly CollectorEntry[] = [
       ? new Unavailable('throttling', ['cpu.throttled_ratio'], NO_GROUP) : new Throttling(cgroupFolder),
   },
   // A process tree is as hot as the machine it runs on; but the machine's power would be counted once per device.
-  { name: 'temperature', metrics: ['temperature.celsius'], host: (context) => new Temperature(context), processes: (context) => new Temperature(context) },
+  {
+    name: 'temperature', metrics: ['temperature.celsius', 'temperature.margin_celsius'],
+    host: (context) => new Temperature(context), processes: (context) => new Temperature(context),
+  },
+  // And a device fails with its machine.
+  { name: 'hardware-errors', metrics: HARDWARE_ERROR_METRICS, host: (context) => new HardwareErrors(context), processes: (context) => new HardwareErrors(context) },
   {
     name: 'power', metrics: ['power.watts'], host: (context) => new Power(context),
     processes: 'RAPL measures the whole package, which other devices share',

@@ -1,0 +1,2 @@
+export { ACCELERATOR_METRICS, openAccelerators, withoutAccelerators, type AcceleratorsOptions } from './accelerators.js';
+export type { NvidiaGpusOptions } from './nvidia-gpus.js';

@@ -1,0 +1,1 @@
+export { DeviceHealth, type FailureCause, type FailureRisk } from './device-health.js';

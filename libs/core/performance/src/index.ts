@@ -1,0 +1,1 @@
+export { ThreadPerformance, type PerformanceAt, type PerformanceBasis, type PerformanceReading, type PredictedPerformance } from './thread-performance.js';
