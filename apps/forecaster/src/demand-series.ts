@@ -1,15 +1,15 @@
 /** The demand of one device or thread: its series, its forecasts as messages, and the roll-ups that wait to become history. */
-import { isRefusal, type DeviceId, type DurationMs, type InstantMs } from '@godwit/kernel';
-import { assessRisk, Series, withKnownFuture, type Forecast, type KnownLoad } from '@godwit/forecasting';
+import { isRefusal, type DeviceId, type InstantMs } from '@godwit/kernel';
+import { withKnownFuture, type Forecast, type KnownLoad, type ModelDefinition, type Series } from '@godwit/forecasting';
 import type { Reading } from '@godwit/telemetry';
 import { DEMAND_METRIC, type ForecastMessage, type History } from '@godwit/wire';
+import { forecastMessage } from './forecast-message.js';
 import { STEP_MS } from './roll-up.js';
+import type { SeriesMaker } from './series-making.js';
 
 /** Rows of one history message. */
 export const HISTORY_ROWS = 10;
 const UNIT = 'cores';
-/** Steps ahead to which errors are tracked at least. */
-const LEAST_TRACKED_STEPS = 64;
 
 interface Row { readonly atMs: InstantMs; readonly reading: Reading }
 
@@ -20,8 +20,8 @@ export class DemandSeries {
   private rows: Row[] = [];
   private device: DeviceId | undefined;
 
-  constructor(private readonly id: string, private readonly horizonMs: DurationMs) {
-    this.series = new Series({ resource: DEMAND_METRIC, unit: UNIT, floor: 0, maxHorizonSteps: Math.max(LEAST_TRACKED_STEPS, Math.ceil(horizonMs / STEP_MS)) });
+  constructor(private readonly id: string, private readonly maker: SeriesMaker, kind: { readonly kindName: string; readonly beside?: readonly ModelDefinition[] }) {
+    this.series = maker.make({ ...kind, resource: DEMAND_METRIC, unit: UNIT });
   }
 
   /**
@@ -38,14 +38,30 @@ export class DemandSeries {
     return full ?? (this.rows.length >= HISTORY_ROWS ? this.takeHistory() : undefined);
   }
 
-  replay(history: History): void {
+  /** @param onRow told of each row after it was learnt, with its demand where it is known. */
+  replay(history: History, onRow?: (row: number, demandCores: number | undefined) => void): void {
     const demands = history.columns.find(({ metric }) => metric === DEMAND_METRIC)?.values ?? [];
-    for (const [i, atMs] of history.atMs.entries()) if (Number.isFinite(demands[i])) this.learn(demands[i]!, atMs);
+    for (const [i, atMs] of history.atMs.entries()) {
+      const demand = Number.isFinite(demands[i]) ? demands[i] : undefined;
+      if (demand !== undefined) this.learn(demand, atMs);
+      onRow?.(i, demand);
+    }
   }
 
   /** The middle of the second, so that rounding never puts it into a neighbour. */
   private learn(demandCores: number, atMs: InstantMs): void {
     if (this.series.observe(demandCores, atMs - STEP_MS / 2)) this.demandNow = demandCores;
+  }
+
+  /** What the neural model reads and answers, see `neural-forecaster.ts`. */
+  history(into: Float64Array): number {
+    return this.series.history(into);
+  }
+  get historyEndMs(): InstantMs {
+    return this.series.historyEndMs;
+  }
+  acceptNeural(issuedAtMs: InstantMs, values: Float64Array): void {
+    this.series.acceptExternal({ model: 'lstm', issuedAtMs, stepMs: STEP_MS, values });
   }
 
   /** What has not become history yet. */
@@ -61,15 +77,8 @@ export class DemandSeries {
 
   /** @param capacityCores of a device; a thread has none. Undefined before the first demand. */
   forecast(nowMs: InstantMs, known: readonly KnownLoad[], capacityCores?: number): ForecastMessage | undefined {
-    const own = this.demandNow === undefined ? undefined : this.series.forecast(nowMs, this.horizonMs, STEP_MS);
-    if (!own) return undefined;
-    const shifted = shift(own, known);
-    return {
-      id: this.id, resource: shifted.resource, unit: shifted.unit, issuedAtMs: nowMs, stepMs: STEP_MS, levels: shifted.levels, values: [...shifted.values],
-      // Before any forecast was settled there is no loss; the wire has 0 for that, and `observations` tells how young it is.
-      models: shifted.models.map(({ name, weight, pinballLoss }) => ({ model: name, weightRatio: weight, pinballLoss: pinballLoss ?? 0 })),
-      demandNow: this.demandNow!, observations: this.series.learntSteps, ...(capacityCores === undefined ? {} : riskOf(shifted, capacityCores)),
-    };
+    const own = this.demandNow === undefined ? undefined : this.series.forecast(nowMs, this.maker.horizonMs, STEP_MS);
+    return own && forecastMessage({ id: this.id, forecast: shift(own, known), demandNow: this.demandNow!, observations: this.series.learntSteps, capacity: capacityCores });
   }
 }
 
@@ -80,9 +89,4 @@ function shift(forecast: Forecast, known: readonly KnownLoad[]): Forecast {
   if (isRefusal(shifted)) return forecast;
   for (let i = 0; i < shifted.values.length; i++) if (shifted.values[i]! < 0) shifted.values[i] = 0;
   return shifted;
-}
-
-function riskOf(forecast: Forecast, capacity: number): Pick<ForecastMessage, 'capacity' | 'riskRatio' | 'overloadInMs'> {
-  const { probability, timeToOverloadMs: { p50 } } = assessRisk(forecast, capacity);
-  return { capacity, riskRatio: Math.min(1, Math.max(0, probability)), ...(p50 === null ? {} : { overloadInMs: p50 }) };
 }

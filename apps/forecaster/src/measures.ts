@@ -1,6 +1,6 @@
 /** The service's own Prometheus metrics. Labels are devices and models, never threads: those are without bound. */
 import type { DurationMs } from '@godwit/kernel';
-import type { ForecastMessage } from '@godwit/wire';
+import { DEMAND_METRIC, type ForecastMessage } from '@godwit/wire';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Forecaster, Kind } from './forecaster.js';
 
@@ -9,7 +9,7 @@ export class Measures {
   private readonly saturation: Gauge;
   private readonly error: Gauge;
   private losses = new Map<string, { loss: number; demand: number }>();
-  private readonly seen = new Map<string, number>();
+  private readonly seen = new Map<string, { device: string; resource: string; round: number }>();
   private roundNumber = 0;
 
   constructor(register: Registry, forecaster: Forecaster, private readonly horizonMs: DurationMs) {
@@ -29,12 +29,13 @@ export class Measures {
   }
 
   forecast(kind: Kind, { id, resource, models, demandNow, overloadInMs, capacity }: ForecastMessage): void {
-    for (const { model, pinballLoss } of models) {
+    // Losses of other units cannot be laid beside these.
+    if (resource === DEMAND_METRIC) for (const { model, pinballLoss } of models) {
       const sum = this.losses.get(model) ?? { loss: 0, demand: 0 };
       this.losses.set(model, { loss: sum.loss + pinballLoss, demand: sum.demand + demandNow });
     }
     if (kind !== 'device' || capacity === undefined) return;
-    this.seen.set(id, this.roundNumber);
+    this.seen.set(`${id} ${resource}`, { device: id, resource, round: this.roundNumber });
     this.saturation.set({ device: id, resource }, overloadInMs === undefined ? Infinity : overloadInMs / 1_000);
   }
 
@@ -42,10 +43,10 @@ export class Measures {
     this.duration.observe(busyMs / 1_000);
     for (const [model, { loss, demand }] of this.losses) if (demand > 0) this.error.set({ resource, horizon: `${this.horizonMs / 1_000}s`, model }, loss / demand);
     this.losses = new Map();
-    for (const [device, round] of this.seen) {
+    for (const [key, { device, resource: of, round }] of this.seen) {
       if (round === this.roundNumber) continue;
-      this.seen.delete(device);
-      this.saturation.remove({ device, resource });
+      this.seen.delete(key);
+      this.saturation.remove({ device, resource: of });
     }
     this.roundNumber++;
   }

@@ -3,6 +3,8 @@ export * from './fields.js';
 export * from './journal.js';
 export * from './registry.js';
 export * from './control.js';
+export * from './forecast.js';
+export * from './traces.js';
 export * from './metrics.js';
 export * from './history.js';
 export * from './subjects.js';

@@ -7,6 +7,10 @@ export const SUBJECTS = {
   trace: (device: DeviceId | '*') => `godwit.trace.${device}`,
   deviceForecast: (device: string) => `godwit.forecast.device.${device}`,
   threadForecast: (thread: string) => `godwit.forecast.thread.${thread}`,
+  /** Forecasts of a device's other resources, such as `memory.bytes` or `gpu.0.utilisation_ratio`: apart, so that whoever decides on CPU demand need not read them. */
+  resourceForecast: (device: string, resource: string) => `godwit.forecast.device.${device}.${resource}`,
+  /** What settled decisions say of a device's forecasts. */
+  forecastFeedback: (device: string) => `godwit.forecast-feedback.${device}`,
   registryEvent: (event: string, id: string) => `godwit.registry.${event}.${id}`,
   registryAll: 'godwit.registry.>',
   registryAccepted: (event: string) => `godwit.registry.accepted.${event}`,
@@ -18,6 +22,8 @@ export const SUBJECTS = {
   decision: (thread: string) => `godwit.decision.${thread}`,
   history: (kind: 'device' | 'thread', id: string) => `godwit.history.${kind}.${id}`,
   agentCommand: (device: DeviceId | string, command: string) => `godwit.agent.${device}.${command}`,
+  /** After each round of a copy; progress is for whoever looks, and in no stream. */
+  copyReport: (thread: ThreadId | '*') => `godwit.copy.${thread}`,
   threadEvent: (device: DeviceId | '*') => `godwit.agent-event.${device}`,
   /** A request to a thread, answered by the gateway with the first output that it causes. */
   request: (thread: ThreadId | '*') => `godwit.request.${thread}`,
@@ -38,7 +44,7 @@ export const STREAMS = {
 } as const;
 export const BUCKETS = { leases: 'GODWIT_LEASES', programs: 'GODWIT_PROGRAMS' } as const;
 export const JSON_CONTENT_TYPE = 'application/json';
-export const agentCommands = ['run', 'prepare', 'freeze', 'await-staged', 'activate', 'thaw', 'retire', 'throttle', 'status'] as const;
+export const agentCommands = ['run', 'prepare', 'copy', 'freeze', 'await-staged', 'activate', 'thaw', 'retire', 'throttle', 'status'] as const;
 export type AgentCommand = (typeof agentCommands)[number];
 /** @see ThreadId: a thread's own id is its last token everywhere. */
 export const threadOf = (subject: string): ThreadId => subject.split('.')[2] as ThreadId;
