@@ -110,7 +110,7 @@ describe('the command line', () => {
 
   it.each([
     [['nonsense']], [['migrate', 'counter']], [['migrate', 'counter', 'D.2']], [['ps', '--watch', '0']], [['outputs', 't', '--after', '-1']], [['outputs', 't', '--after', '1', '--last', '1']],
-    [['run', 'x.py']], [['input', 't', 'text', '--end']], [['decisions', '--limit', '0']],
+    [['input', 't', 'text', '--end']], [['decisions', '--limit', '0']],
   ])('%j is refused as usage, and nothing is asked', async (args) => {
     const { code, err, out } = await godwit(...args);
     expect([code, out, asked]).toEqual([2, '', []]);
@@ -161,6 +161,20 @@ describe('the command line', () => {
     routes['GET /v1/forecasts/threads/counter'] = { body: { items: [{ id: 'counter', resource: 'cpu.demand_cores', unit: 'cores', issuedAtMs: 60_000, stepMs: 1_000, levels: [0.1, 0.5, 0.9], values: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], models: [], demandNow: 0.2, riskRatio: 0.05, observations: 9 }] } };
     expect((await godwit('forecast', 'counter')).out).toBe('cpu.demand_cores: now 0.2 cores, risk 5 %, issued 1 s ago\n IN  P10  P50  P90\n1 s  0.1  0.2  0.3\n2 s  0.4  0.5  0.6\n');
     expect((await godwit('forecast', 'nobody')).code).toBe(3);
+  });
+  it('shows the phase of a thread and what comes next, how it performs, and why a device may fail', async () => {
+    const base = { resource: 'cpu.demand_cores', unit: 'cores', issuedAtMs: 60_000, stepMs: 1_000, levels: [0.5], values: [0.1], models: [], demandNow: 0.2, observations: 9 };
+    routes['GET /v1/forecasts/threads/counter'] = { body: { items: [{
+      ...base, id: 'counter', phase: { phase: 1, label: 'loop:solve/4', probabilityRatio: 0.99, count: 3, ageMs: 12_000, next: { phase: 0, label: 'idle', probabilityRatio: 0.8, inMsP10: 5_000, inMsP50: 8_000 } },
+      performance: [{ device: 'd1', utilisationRatio: 0.5, latencyMsP50: 4, latencyMsP99: 12.5, throughputPerSecond: 200, basis: 'device', readings: 40 }],
+    }] } };
+    const { out } = await godwit('forecast', 'counter');
+    expect(out).toContain('phase 1 of 3: loop:solve/4 (99 %) for 12 s; next 0: idle (80 %) in 8 s (5 s to -)\n');
+    expect(out).toContain('on d1 at 50 %: p50 4 ms, p99 13 ms, up to 200 records/s (known from its history there)\n');
+    routes['GET /v1/forecasts/devices/d1'] = { body: { items: [{ ...base, id: 'd1', capacity: 1, riskRatio: 0.6, overloadInMs: 9_000, overloadInMsP10: 4_000, overloadInMsP90: 20_000, failureRatio: 0.7, failureCauses: [{ cause: 'temperature', probabilityRatio: 0.7, detail: 'temperature: 4 °C below critical' }] }] } };
+    const device = (await godwit('forecast', 'd1')).out;
+    expect(device).toContain('full in 9 s (4 s to 20 s), failure 70 %');
+    expect(device).toContain('may fail (70 %) for temperature: temperature: 4 °C below critical\n');
   });
 
   it('prints outputs as they are, one message on a line, and follows until the thread ends', async () => {
@@ -215,6 +229,18 @@ describe('the command line', () => {
     expect(inputs[0]!.key).toMatch(/^stdin-[0-9a-f]{16}-1$/);
     expect(JSON.parse(inputs[1]!.body)).toEqual({ end: true, requestId: inputs[0]!.key!.replace(/-1$/, '-end') });
     expect(asked[1]).toMatchObject({ url: '/v1/programs', type: 'text/javascript', body: 'export default 1' });
+  });
+
+  it('runs an executable as a process, which promises no equal replay, and refuses what it does not know', async () => {
+    await writeFile(join(folder, 'count.sh'), '#!/bin/sh\ncat\n');
+    await writeFile(join(folder, 'notes.txt'), 'no program');
+    routes = { 'POST /v1/programs': { body: { sha256: 'c'.repeat(64) } }, 'GET /v1/applications': page([{ application: 'count', threads: [] }]), 'POST /v1/threads': { status: 201, body: {} }, 'GET /v1/threads/count': { body: THREAD } };
+    expect(await godwit('run', join(folder, 'count.sh'))).toMatchObject({ code: 0 });
+    expect(asked[0]).toMatchObject({ url: '/v1/programs', type: 'application/x-executable' });
+    expect(JSON.parse(asked.find(({ url: path }) => path === '/v1/threads')!.body)).toMatchObject({ runtime: 'process', deterministic: false });
+    const before = asked.length;
+    expect(await godwit('run', join(folder, 'notes.txt'))).toMatchObject({ code: 2, err: expect.stringContaining('is expected') as unknown });
+    expect(asked).toHaveLength(before);
   });
 
   it('does not touch an application that is there', async () => {

@@ -3,11 +3,13 @@ import { GodwitError } from '@godwit/client';
 import { Command, CommanderError } from 'commander';
 import type { Terminal } from './cli.js';
 import { addDecisions } from './commands/decisions.js';
+import { addEvaluate } from './commands/evaluate.js';
 import { addForecast } from './commands/forecast.js';
 import { addJournal } from './commands/journal.js';
 import { addLists } from './commands/lists.js';
 import { addMigrations } from './commands/migrations.js';
 import { addRun } from './commands/run.js';
+import { addTrain } from './commands/train.js';
 import { DEFAULT_URL } from './endpoint.js';
 import { CommandFailure, EXIT, exitCodeOf } from './exit-codes.js';
 
@@ -18,7 +20,7 @@ export function createProgram(terminal: Terminal, more: readonly Command[] = [])
     .option('--token <token>', 'bearer token; default: GODWIT_TOKEN').option('--json', 'JSON on stdout; one line for each event of a stream')
     .showHelpAfterError('(--help tells more)');
   for (const command of more) program.addCommand(command);
-  for (const add of [addRun, addLists, addMigrations, addDecisions, addForecast, addJournal]) add(program, terminal);
+  for (const add of [addRun, addLists, addMigrations, addDecisions, addForecast, addEvaluate, addJournal, addTrain]) add(program, terminal);
   program.addHelpText('after', '\nExit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 refused by policy, 5 timeout');
   // Commands inherit settings only when they are made; these go for all, those of elsewhere too.
   for (const command of [program, ...program.commands]) {

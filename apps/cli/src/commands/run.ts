@@ -19,7 +19,10 @@ const PLACEMENT = { limitMs: 15_000, everyMs: 250 } as const;
 const KINDS = {
   '.wasm': { runtime: 'wasm', type: 'application/wasm' }, '.js': { runtime: 'task', type: 'text/javascript' }, '.mjs': { runtime: 'task', type: 'text/javascript' },
 } as const;
-type Kind = (typeof KINDS)[keyof typeof KINDS];
+/** For the runtime `process`: an ELF executable or a script, known by how it begins. */
+const EXECUTABLE = { runtime: 'process', type: 'application/x-executable' } as const;
+const EXECUTABLE_MAGIC = [Buffer.from('\x7fELF', 'latin1'), Buffer.from('#!')];
+type Kind = (typeof KINDS)[keyof typeof KINDS] | typeof EXECUTABLE;
 
 export interface RunOptions {
   readonly name?: string;
@@ -39,16 +42,19 @@ export interface RunOptions {
 /** An id from a file's name: `Word Count.wasm` gives `word-count`. */
 export const nameOf = (file: string): string => basename(file, extname(file)).toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 64);
 
-export function kindOf(file: string): Kind {
-  const kind = KINDS[extname(file).toLowerCase() as keyof typeof KINDS];
-  if (!kind) throw new CommandFailure(EXIT.usage, `${file}: a .wasm module or a .js or .mjs task module is expected`, 'Compile C, C++ or Rust for wasm32-wasip1 first.');
+export function kindOf(file: string, program: Uint8Array): Kind {
+  const executable = EXECUTABLE_MAGIC.some((magic) => magic.equals(program.subarray(0, magic.length)));
+  const kind = KINDS[extname(file).toLowerCase() as keyof typeof KINDS] ?? (executable ? EXECUTABLE : undefined);
+  if (!kind) throw new CommandFailure(EXIT.usage, `${file}: a .wasm module, a .js or .mjs task module, an ELF executable or a #! script is expected`, 'Compile C, C++ or Rust for wasm32-wasip1 first.');
   return kind;
 }
 
 /** The registration that the options ask for. @param producer the first thread that it subscribes to: they share a shard. */
 export function registration(thread: string, kind: Kind, programSha256: string, options: RunOptions, producer: Pick<Thread, 'application' | 'shard'> | undefined): NewThread {
   return {
-    thread, application: options.app ?? producer?.application ?? thread, runtime: kind.runtime, programSha256, deterministic: options.deterministic,
+    thread, application: options.app ?? producer?.application ?? thread, runtime: kind.runtime, programSha256,
+    // A process takes time and chance from its machine.
+    deterministic: options.deterministic && kind.runtime !== 'process',
     ...(producer ? { shard: producer.shard } : {}), ...(options.args ? { args: options.args } : {}), ...(options.env ? { env: options.env } : {}),
     ...(options.subscribe ? { subscribes: options.subscribe } : {}), ...(options.tick === undefined ? {} : { tickMs: options.tick }),
     ...(options.device ? { affinity: { devices: options.device } } : {}), ...(options.memory === undefined ? {} : { limits: { memoryBytes: Math.round(options.memory * MIB) } }),
@@ -103,10 +109,10 @@ async function placed({ client, terminal }: Session, thread: string): Promise<Th
 
 async function run(session: Session, file: string, options: RunOptions): Promise<void> {
   const { client, json, terminal } = session;
-  const kind = kindOf(file);
   const thread = options.name ?? nameOf(file);
   if (thread === '') throw new CommandFailure(EXIT.usage, `${file}: its name gives no id`, 'Name the thread with --name.');
   const program = await bytesOf(file, terminal);
+  const kind = kindOf(file, program);
   const input = options.stdin === undefined ? undefined : await bytesOf(options.stdin, terminal);
   const producer = options.subscribe?.[0] === undefined ? undefined : await client.thread(options.subscribe[0]);
   const { sha256 } = await client.uploadProgram(program, kind.type);
@@ -128,7 +134,7 @@ async function run(session: Session, file: string, options: RunOptions): Promise
 }
 
 export function addRun(program: Command, terminal: Terminal): void {
-  program.command('run').description('run a .wasm module or a .js/.mjs task module as a thread').argument('<file>', 'the program')
+  program.command('run').description('run a .wasm module, a .js/.mjs task module, or a Linux executable or script as a thread').argument('<file>', 'the program')
     .option('--name <id>', 'the thread’s id; default: the file’s name', id).option('--app <id>', 'its application, made if missing; default: the thread’s id', id)
     .option('--args <values...>', 'the program’s arguments').option('--env <NAME=VALUE>', 'an environment variable; repeatable', pair)
     .option('--device <id>', 'only on this device; repeatable', ids).option('--subscribe <id>', 'consume the outputs of this thread; repeatable', ids)
