@@ -54,6 +54,8 @@ describe('the gateway', () => {
     expect(stored.body.sha256).toMatch(/^[0-9a-f]{64}$/);
     expect((await g.ask('POST', '/v1/programs', 'export default 1', { 'content-type': 'application/wasm' })).body.code).toBe('not-wasm');
     expect((await g.ask('POST', '/v1/programs', 'export default 1', { 'content-type': 'text/javascript' })).status).toBe(201);
+    expect((await g.ask('POST', '/v1/programs', 'export default 1', { 'content-type': 'application/x-executable' })).body.code).toBe('invalid-program');
+    expect((await g.ask('POST', '/v1/programs', '#!/bin/sh\ncat\n', { 'content-type': 'application/x-executable' })).status).toBe(201);
   });
 
   it('pages lists by id', async () => {

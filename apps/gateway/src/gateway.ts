@@ -141,6 +141,8 @@ function listen({ link, log }: GatewayOptions, views: Views): () => void {
     subscribe(SUBJECTS.metrics('*'), (subject, bytes) => views.samples.take(subject.split('.')[2] ?? '', bytes)),
     subscribe(SUBJECTS.threadEvent('*'), (subject, bytes) => views.events.take(subject.split('.')[2] ?? '', bytes)),
     subscribe('godwit.forecast.*.*', (subject, bytes) => views.forecasts.take(subject, bytes)),
+    // The other resources of a device.
+    subscribe('godwit.forecast.device.*.>', (subject, bytes) => views.forecasts.take(subject, bytes)),
   ];
   return () => { for (const stop of stops) stop(); };
 }

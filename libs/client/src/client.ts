@@ -47,7 +47,7 @@ export class GodwitClient {
   }
 
   /** Stores a program; threads name it by its digest. */
-  uploadProgram(bytes: Uint8Array, type: 'application/wasm' | 'text/javascript'): Promise<{ sha256: string; sizeBytes: number }> {
+  uploadProgram(bytes: Uint8Array, type: 'application/wasm' | 'text/javascript' | 'application/x-executable'): Promise<{ sha256: string; sizeBytes: number }> {
     return this.send('POST', '/v1/programs', { raw: { bytes, type } });
   }
   registerDevice(device: NewDevice): Promise<DeviceSpec> { return this.send('POST', '/v1/devices', { body: device }); }

@@ -44,6 +44,10 @@ export interface ForecastSummary {
   /** Probability that demand passes capacity within the horizon, 0..1. */
   readonly riskRatio?: number;
   readonly overloadInMs?: number;
+  /** Of a device: probability that it fails within the horizon, 0..1. */
+  readonly failureRatio?: number;
+  /** Of a thread: the phase of its behaviour, by the site that dominates it. */
+  readonly phase?: string;
 }
 export type Device = DeviceSpec & { readonly threads: readonly string[]; readonly samples: LastSamples | null; readonly forecasts: readonly ForecastSummary[] };
 export type Application = ApplicationSpec & { readonly threads: readonly string[] };

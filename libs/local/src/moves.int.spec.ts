@@ -25,7 +25,7 @@ describe('a thread that is moved by command', () => {
       await feed(4);
       const { record } = await loop.own('moved');
       const own = await loop.move('moved', record.device === 'd-small' ? 'd-medium' : 'd-small');
-      expect(own.record.reason).toBe('committed');
+      expect(`${own.record.reason}: ${own.record.note}`).toMatch(/^committed/);
       epochs.push(own.record.epoch);
       const seen = await loop.outN('moved');
       await feed(1);

@@ -1,12 +1,24 @@
 /** The host's side of the core's small ports: clocks, ids, hashes, text. */
 import { createHash, randomBytes } from 'node:crypto';
-import type { Clock, IdSource, Sha256, Sha256Of } from '@godwit/kernel';
+import type { Clock, IdSource, Sha256, Sha256Of, Timers } from '@godwit/kernel';
 import type { Utf8 } from '@godwit/snapshot';
 
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   // CLOCK_MONOTONIC: the same for all processes of one boot, so stamps of two agents on one host compare.
   monotonicMs: () => Number(process.hrtime.bigint()) / 1e6,
+};
+
+/** Node's timers. They keep no process alive: a service lives by its connections. */
+export const systemTimers: Timers = {
+  after: (delayMs, run) => {
+    const timer = setTimeout(run, delayMs).unref();
+    return { cancel: () => clearTimeout(timer) };
+  },
+  every: (periodMs, run) => {
+    const timer = setInterval(run, periodMs).unref();
+    return { cancel: () => clearInterval(timer) };
+  },
 };
 
 /** Ids such as `m-3f9c01ab2d`: 40 random bits, plenty for the lifetime of one registry. */

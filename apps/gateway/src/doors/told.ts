@@ -62,8 +62,9 @@ export class Told {
 
   private async check(shard: ShardId): Promise<void> {
     this.shards.add(shard);
+    const seen = this.options.log.highestSeen(shard); // before asking: what is released meanwhile is no sign of a loss
     const lastSeq = (await ifPresent(() => this.options.journal.lastSeq(shard))) ?? 0;
-    const refusal = this.options.log.checkRegression(shard, lastSeq);
+    const refusal = lastSeq < seen ? this.options.log.checkRegression(shard, lastSeq) : undefined;
     this.checked.add(shard);
     if (!refusal || this.regressed.has(shard)) return;
     this.regressed.set(shard, refusal);

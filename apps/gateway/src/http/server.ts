@@ -9,7 +9,7 @@ import { strictJson } from './strict-json.js';
 
 const MIB = 1024 * 1024;
 export const BODY_LIMITS = { jsonBytes: 6 * MIB, rawInputBytes: MIB, programBytes: 16 * MIB } as const;
-export const PROGRAM_TYPES = ['application/wasm', 'text/javascript'] as const;
+export const PROGRAM_TYPES = ['application/wasm', 'text/javascript', 'application/x-executable'] as const;
 export const RAW_INPUT_TYPES = ['application/octet-stream', 'text/plain'] as const;
 /** A client has so long to send its request. */
 const REQUEST_TIMEOUT_MS = 30_000;

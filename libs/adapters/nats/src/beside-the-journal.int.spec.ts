@@ -68,9 +68,9 @@ describe('beside the journal', () => {
     expect(await programs.put(bytes)).toBe(program);
     expect(Buffer.compare((await programs.get(program))!, bytes)).toBe(0);
     expect(await programs.get('0'.repeat(64) as Sha256)).toBeUndefined();
-    expect(await programs.getDerived(program, 'asyncify-1')).toBeUndefined();
-    await programs.putDerived(program, 'asyncify-1', Buffer.from('instrumented'));
-    expect(text(await programs.getDerived(program, 'asyncify-1') as Uint8Array)).toBe('instrumented');
+    expect(await programs.getDerived(program, 'migratable-1')).toBeUndefined();
+    await programs.putDerived(program, 'migratable-1', Buffer.from('instrumented'));
+    expect(text(await programs.getDerived(program, 'migratable-1') as Uint8Array)).toBe('instrumented');
     expect(await programs.putDerived(program, '../x', bytes)).toMatchObject({ refused: true, field: 'name' });
   });
 

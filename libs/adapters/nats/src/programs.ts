@@ -11,7 +11,7 @@ export interface Programs {
   put(bytes: Uint8Array): Promise<Sha256>;
   /** Undefined when there is none. @throws OperationError `digest-mismatch` when the bytes are not those of the name. */
   get(program: Sha256): Promise<Uint8Array | undefined>;
-  /** @param name what was derived and by which version, such as `asyncify-3`; `[a-z0-9-]{1,64}`. Replaces an older one. */
+  /** @param name what was derived and by which version, such as `migratable-3`; `[a-z0-9-]{1,64}`. Replaces an older one. */
   putDerived(program: Sha256, name: string, bytes: Uint8Array): Promise<void | Refusal>;
   getDerived(program: Sha256, name: string): Promise<Uint8Array | undefined | Refusal>;
 }
