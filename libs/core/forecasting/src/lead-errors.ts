@@ -10,21 +10,31 @@ const OFTEN_STEPS = 96;
 const RENEW_EVERY_STEPS = 4;
 /** From so many errors on, the distribution is theirs alone; before, it is blended with a normal one. */
 const ENOUGH_ERRORS = 40;
+/** Fewer errors have no spread. */
+const LEAST_ERRORS = 8;
+/** Distance of the 10 % and the 90 % quantile of a normal distribution, in deviations. */
+const NORMAL_SPREAD = 2.5631;
 /** An error of less than this share of the usual one is rounding: it has no sign. */
 const NO_ERROR_RATIO = 1e-6;
 /** So many independent errors halve the pull towards a distribution that is symmetric around zero. */
 const SYMMETRY_WEIGHT = 8;
 
-/** So many independent errors halve the pull towards the quantiles that the model itself expects. */
+/** So many independent errors halve the pull towards the quantiles that are expected: the model's own, or the shorter lead's, grown. */
 const EXPECTED_WEIGHT = 10;
+/** Growth of the spread from one lead to its double, as a logarithm: a guess, and so many independent errors that halve its weight. */
+const USUAL_LOG_GROWTH = Math.LN2 / 4;
+const GROWTH_WEIGHT = 8;
+/** A random walk's: nothing that does not explode grows faster. */
+const MOST_LOG_GROWTH = Math.LN2 / 2;
 
 /**
  * What a point model's errors were at 1, 2, 4, … steps ahead, and the error quantiles at any lead between.
  *
  * Errors at long leads overlap: neighbouring errors at lead 64 tell the same event, and the median of a few events is mostly noise.
  * So long leads follow up every second or fourth step only.
- * So the number of changes of sign tells how many are independent, and where they are few the distribution is made
- * symmetric around zero (a random walk keeps its last value as its forecast, with honest width).
+ * So the number of changes of sign tells how many are independent. Where they are few the distribution is made symmetric around
+ * zero (a random walk keeps its last value as its forecast), and its width leans on that of the shorter lead, grown as it grew
+ * from lead to lead where errors were many.
  */
 export class LeadErrors {
   private readonly grid: LeadGrid;
@@ -133,28 +143,54 @@ export class LeadErrors {
   }
 
   private fillTable(): void {
-    const { levels } = this.options;
-    const width = levels.length;
-    let deviation = this.options.priorSpread;
     const expecting = this.offsets?.(this.expected) ?? false;
+    let logGrowth = USUAL_LOG_GROWTH;
+    let shorter = 0;
+    let known = 0;
     for (let i = 0; i < this.leads.length; i++) {
       const window = this.windows[i]!;
-      if (window.size >= 8) deviation = (window.quantile(0.9) - window.quantile(0.1)) / 2.5631;
-      else if (i > 0) deviation *= Math.SQRT2;
       const independent = 2 * this.flips[i]! * window.size;
-      const own = expecting ? independent / (independent + EXPECTED_WEIGHT) : Math.min(1, window.size / ENOUGH_ERRORS);
-      const asSeen = independent / (independent + SYMMETRY_WEIGHT);
-      for (let j = 0; j < width; j++) this.seen[j] = window.quantile(levels[j]!);
-      const centre = asSeen * this.seen[this.median]!;
-      for (let j = 0; j < width; j++) {
-        const seen = this.seen[j]!;
-        const mirrored = (seen - (this.symmetric ? this.seen[width - 1 - j]! : window.quantile(1 - levels[j]!))) / 2;
-        const empirical = asSeen * seen + (1 - asSeen) * mirrored;
-        const expected = expecting ? this.expected[i * width + j]! : this.normal[j]! * deviation;
-        // Fisher's expansion of Student's t: a quantile from few independent errors lies further out than it seems.
-        const wider = 1 + (this.normal[j]! ** 2 + 1) / (4 * (independent + 1));
-        this.table[i * width + j] = own * (centre + (empirical - centre) * wider) + (1 - own) * expected;
+      const spread = window.size >= LEAST_ERRORS ? window.quantile(0.9) - window.quantile(0.1) : 0;
+      if (i > 0 && spread > 0 && shorter > 0) {
+        const weight = Math.min(known, independent);
+        logGrowth = (logGrowth * GROWTH_WEIGHT + Math.log(spread / shorter) * weight) / (GROWTH_WEIGHT + weight);
+        logGrowth = Math.min(MOST_LOG_GROWTH, Math.max(0, logGrowth));
       }
+      if (!expecting) this.expect(i, spread, Math.exp(logGrowth));
+      const own = i === 0 && !expecting ? Math.min(1, window.size / ENOUGH_ERRORS) : independent / (independent + EXPECTED_WEIGHT);
+      this.blend(i, own, independent);
+      [shorter, known] = [spread, independent];
+    }
+  }
+
+  /** What to expect where nothing else is known: a normal distribution at the shortest lead, then the shorter lead's, grown. */
+  private expect(i: number, spread: number, growth: number): void {
+    const width = this.options.levels.length;
+    if (i === 0) {
+      const deviation = spread > 0 ? spread / NORMAL_SPREAD : this.options.priorSpread;
+      for (let j = 0; j < width; j++) this.expected[j] = this.normal[j]! * deviation;
+      return;
+    }
+    const from = (i - 1) * width;
+    const centre = this.table[from + this.median]!;
+    for (let j = 0; j < width; j++) this.expected[i * width + j] = centre + (this.table[from + j]! - centre) * growth;
+  }
+
+  /** @param own share of what was seen beside what was expected, 0..1. */
+  private blend(i: number, own: number, independent: number): void {
+    const { levels } = this.options;
+    const width = levels.length;
+    const window = this.windows[i]!;
+    const asSeen = independent / (independent + SYMMETRY_WEIGHT);
+    for (let j = 0; j < width; j++) this.seen[j] = window.quantile(levels[j]!);
+    const centre = asSeen * this.seen[this.median]!;
+    for (let j = 0; j < width; j++) {
+      const seen = this.seen[j]!;
+      const mirrored = (seen - (this.symmetric ? this.seen[width - 1 - j]! : window.quantile(1 - levels[j]!))) / 2;
+      const empirical = asSeen * seen + (1 - asSeen) * mirrored;
+      // Fisher's expansion of Student's t: a quantile from few independent errors lies further out than it seems.
+      const wider = 1 + (this.normal[j]! ** 2 + 1) / (4 * (independent + 1));
+      this.table[i * width + j] = own * (centre + (empirical - centre) * wider) + (1 - own) * this.expected[i * width + j]!;
     }
   }
 }

@@ -36,6 +36,12 @@ export class SortedWindow {
     sorted[at] = entering;
   }
 
+  /** Forgets all values. */
+  clear(): void {
+    this.size = 0;
+    this.next = 0;
+  }
+
   /** Number of values smaller than `value`: the place where `value` stands, when it is in the window. */
   private rank(value: number): number {
     let low = 0;

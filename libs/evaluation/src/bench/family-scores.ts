@@ -77,7 +77,16 @@ function teach(train: readonly GridSeries[], horizonSteps: number): (column: str
   return taught;
 }
 
-export interface Ratio { readonly name: string; readonly mase: number; readonly pinball: number; readonly windows: number }
+export interface Ratio {
+  readonly name: string;
+  readonly mase: number;
+  readonly pinball: number;
+  /** Geometric mean of the windows' own ratios of absolute errors: a window whose history hardly moved does not decide alone. */
+  readonly avgRelMae: number;
+  readonly windows: number;
+}
+/** A window that one side hits exactly counts as so much better, and no more. */
+const LEAST_RATIO = 0.01;
 
 /** The combination's mean scores over a peer's, on the windows that both answered; undefined for fewer than three. */
 export function ratioTo({ scores }: FamilyScores, name: string): Ratio | undefined {
@@ -85,12 +94,15 @@ export function ratioTo({ scores }: FamilyScores, name: string): Ratio | undefin
   const pairs = (scores.get(name) ?? []).flatMap((theirs, i) => (theirs && own[i] ? [{ theirs, ours: own[i] }] : []));
   if (pairs.length < 3) return undefined;
   const sum = (of: (pair: (typeof pairs)[number]) => number): number => pairs.reduce((total, pair) => total + of(pair), 0);
-  return { name, windows: pairs.length, mase: sum(({ ours }) => ours.mase) / sum(({ theirs }) => theirs.mase), pinball: sum(({ ours }) => ours.pinball) / sum(({ theirs }) => theirs.pinball) };
+  const logs = pairs.map(({ ours, theirs }) => (ours.mase === theirs.mase ? 0 : Math.log(Math.min(1 / LEAST_RATIO, Math.max(LEAST_RATIO, ours.mase / theirs.mase)))));
+  const avgRelMae = Math.exp(logs.reduce((total, log) => total + log, 0) / logs.length);
+  return { name, windows: pairs.length, avgRelMae, mase: sum(({ ours }) => ours.mase) / sum(({ theirs }) => theirs.mase), pinball: sum(({ ours }) => ours.pinball) / sum(({ theirs }) => theirs.pinball) };
 }
 
 /** The peer that is hardest to beat, by each score; undefined where none answered. */
-export function hardest(family: FamilyScores, names: readonly string[]): { readonly mase: Ratio; readonly pinball: Ratio } | undefined {
+export function hardest(family: FamilyScores, names: readonly string[]): { readonly mase: Ratio; readonly pinball: Ratio; readonly avgRelMae: Ratio } | undefined {
   const ratios = names.flatMap((name) => ratioTo(family, name) ?? []);
   if (ratios.length === 0) return undefined;
-  return { mase: ratios.reduce((a, b) => (b.mase > a.mase ? b : a)), pinball: ratios.reduce((a, b) => (b.pinball > a.pinball ? b : a)) };
+  const worst = (of: (ratio: Ratio) => number): Ratio => ratios.reduce((a, b) => (of(b) > of(a) ? b : a));
+  return { mase: worst(({ mase }) => mase), pinball: worst(({ pinball }) => pinball), avgRelMae: worst(({ avgRelMae }) => avgRelMae) };
 }

@@ -37,8 +37,10 @@ function lineOf({ walk, scores, table }: GoalInput): Line {
   return [
     { heading: `MASE / best R ≤ ${GOAL.bestR}`, figure: r ? atMost(r.mase.mase, rGoal, short(r.mase.name)) : NONE },
     { heading: `pinball / best R ≤ ${GOAL.bestR}`, figure: r ? atMost(r.pinball.pinball, rGoal, short(r.pinball.name)) : NONE },
+    { heading: `AvgRelMAE / best R ≤ ${GOAL.bestR}`, figure: r ? atMost(r.avgRelMae.avgRelMae, rGoal, short(r.avgRelMae.name)) : NONE },
     { heading: `MASE / naive ≤ ${GOAL.naive}`, figure: naive ? atMost(naive.mase.mase, naiveGoal, short(naive.mase.name)) : NONE },
     { heading: `pinball / naive ≤ ${GOAL.naive}`, figure: naive ? atMost(naive.pinball.pinball, naiveGoal, short(naive.pinball.name)) : NONE },
+    { heading: `AvgRelMAE / naive ≤ ${GOAL.naive}`, figure: naive ? atMost(naive.avgRelMae.avgRelMae, naiveGoal, short(naive.avgRelMae.name)) : NONE },
     { heading: `50/80/95 % hold ± ${GOAL.coveragePoints}`, figure: coverageFigure(own?.coverage ?? null, GOAL.coveragePoints) },
     { heading: 'cost / auto.arima ≤ 1/500', figure: own && scores.arimaMs !== undefined ? costFigure(own.costUs, scores.arimaMs) : NONE },
     { heading: `recall / reactive ≥ ${GOAL.recall}`, figure: walk ? NONE : recallFigure(own?.recall ?? null, table) },
