@@ -24,6 +24,8 @@ export const SUBJECTS = {
   agentCommand: (device: DeviceId | string, command: string) => `godwit.agent.${device}.${command}`,
   /** After each round of a copy; progress is for whoever looks, and in no stream. */
   copyReport: (thread: ThreadId | '*') => `godwit.copy.${thread}`,
+  /** What a shadow holds, every second; for whoever looks, and in no stream. */
+  shadow: (thread: ThreadId | '*') => `godwit.shadow.${thread}`,
   threadEvent: (device: DeviceId | '*') => `godwit.agent-event.${device}`,
   /** A request to a thread, answered by the gateway with the first output that it causes. */
   request: (thread: ThreadId | '*') => `godwit.request.${thread}`,
@@ -44,13 +46,13 @@ export const STREAMS = {
 } as const;
 export const BUCKETS = { leases: 'GODWIT_LEASES', programs: 'GODWIT_PROGRAMS' } as const;
 export const JSON_CONTENT_TYPE = 'application/json';
-export const agentCommands = ['run', 'prepare', 'copy', 'freeze', 'await-staged', 'activate', 'thaw', 'retire', 'throttle', 'status'] as const;
+export const agentCommands = ['run', 'prepare', 'copy', 'freeze', 'await-staged', 'activate', 'thaw', 'retire', 'throttle', 'shadow', 'feed', 'unshadow', 'status'] as const;
 export type AgentCommand = (typeof agentCommands)[number];
 /** @see ThreadId: a thread's own id is its last token everywhere. */
 export const threadOf = (subject: string): ThreadId => subject.split('.')[2] as ThreadId;
 
 /** Version of the instrumentation; a new one makes new derived objects beside the old. */
-export const MIGRATABLE_VERSION = 1;
+export const MIGRATABLE_VERSION = 3;
 /** Name of the instrumented module in the object store. Limits are part of it, since they are written into the module. */
 export const migratableName = (limits: { readonly memoryBytes: number; readonly stackBytes: number; readonly tableEntries: number }): string =>
   `migratable-v${MIGRATABLE_VERSION}-${limits.memoryBytes}-${limits.stackBytes}-${limits.tableEntries}`;

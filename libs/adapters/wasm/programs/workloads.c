@@ -124,7 +124,7 @@ static void run_table(void) {
 }
 
 /* A recursive parser of JSON that counts and adds up what it finds. */
-static char json[1 << 15];
+static char json[1 << 17];
 static const char *value(const char *p, int depth);
 static const char *blanks(const char *p) { while (*p == ' ' || *p == '\n') p++; return p; }
 static const char *members(const char *p, char close, int depth) {
@@ -170,6 +170,7 @@ int main(int argc, char **argv) {
   char *p = json;
   *p++ = '[';
   for (int i = 0; i < 40; i++) { if (i) *p++ = ','; p = put(p, 5); }
+  if (p - json > (long)(sizeof json / 2)) return 3;
   strcpy(p, "]");
   for (unsigned i = 0; i < sizeof programs / sizeof *programs; i++) {
     if (strcmp(argv[1], programs[i].name)) continue;

@@ -25,7 +25,7 @@ function keyOf(sources, flags) {
 }
 
 /**
- * @param {string[]} sources paths of C files; their base names must differ
+ * @param {string[]} sources paths of C files, and of headers and other files that these include; their base names must differ
  * @param {string[]} [extraFlags] more flags for clang, after `-O2 --target=wasm32-wasip1`
  * @returns {Promise<Uint8Array>} the module
  * @throws Error with the compiler's own messages when a source does not compile
@@ -41,7 +41,7 @@ export async function compileC(sources, extraFlags = []) {
   let produced;
   try {
     const compile = sources.some((s) => s.endsWith('.cc')) ? commands['clang++'] : commands.clang;
-    produced = await compile([...flags, ...Object.keys(files), '-o', 'out.wasm'], files, { stdout: collect, stderr: collect, fetchProgress: () => undefined });
+    produced = await compile([...flags, ...Object.keys(files).filter(isSource), '-o', 'out.wasm'], files, { stdout: collect, stderr: collect, fetchProgress: () => undefined });
   } catch (cause) {
     throw new Error(`${sources.join(', ')} does not compile:\n${Buffer.concat(messages).toString()}`, { cause });
   }

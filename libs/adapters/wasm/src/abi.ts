@@ -6,11 +6,11 @@
 import type { ValueType } from './opcodes.js';
 
 /** Part of every name under which an instrumented module is cached. */
-export const MIGRATABLE_VERSION = 2;
+export const MIGRATABLE_VERSION = 3;
 
 export const HOST_MODULE = 'godwit';
-/** Imports from `HOST_MODULE`; the memories stand at these indexes, the program's own first. */
-export const HOST_MEMORIES = ['memory', 'control', 'stack'] as const;
+/** Imports from `HOST_MODULE`; the memories stand at these indexes, the program's own first, cards only where writes are tracked. */
+export const HOST_MEMORIES = ['memory', 'control', 'stack', 'cards'] as const;
 export const RESERVED_EXPORT = /^godwit\./;
 export const EXPORT_RUN = 'godwit.run';
 /** Goes on from the frames in the stack's memory. */
@@ -23,6 +23,8 @@ export const EXPORT_SAVED = 'godwit.saved';
 export const DESCRIPTION_SECTION = 'godwit';
 
 export const WASM_PAGE_BYTES = 65_536;
+/** A card stands for so many bytes of the program's memory: those of a block that is copied. */
+export const CARD_BYTES = 4_096;
 /** Where the captured stack begins, innermost frame first; before it stands a word with the address of its end. */
 export const STACK_BASE = 16;
 /** Where frames are saved during an unwinding, before they are put in front of those that were not resumed yet. */
@@ -56,6 +58,8 @@ export interface ModuleDescription {
   readonly maximumPages: number;
   /** Of the memory for the captured stack. */
   readonly stackPages: number;
+  /** Of the memory of cards, where writes are tracked; else 0, and there is no such memory. */
+  readonly cardPages: number;
   /** Types of the saved globals, in order: `godwit.get.<n>`, `godwit.set.<n>`. */
   readonly globals: readonly ValueType[];
   /** Droppable segments: saved global (a flag) and the export that drops again. */

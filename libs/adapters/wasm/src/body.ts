@@ -5,6 +5,7 @@ import { AddedLocals, COMPUTED, FloatStack, LocalKinds, MOVED } from './float-st
 import type { FunctionBody, FunctionType, Module } from './module.js';
 import { FC, isTwoDoubles, OP, PLAIN, PREFIX_FC, PREFIX_FD, TYPE_BYTE, type Operation, type ValueType } from './opcodes.js';
 import { skipInstruction } from './walk.js';
+import { writeTracked } from './write-tracking.js';
 
 /** Turns of an innermost loop between two polls. */
 export const STRIP_TURNS = 1024;
@@ -18,6 +19,8 @@ export interface Rewriting {
   site(label: string): number;
   /** The flag that is set when a segment is dropped. */
   dropFlag(kind: 'data' | 'elements', segment: number): number;
+  /** Each write to memory marks its card: see `write-tracking.ts`. */
+  readonly tracksWrites: boolean;
 }
 export interface FunctionPlan {
   readonly body: FunctionBody;
@@ -103,6 +106,7 @@ class BodyRewriter {
       this.out.byte(op).u32(this.rewriting.renumber(operands.u32()));
       return;
     }
+    if (this.rewriting.tracksWrites && writeTracked(this.out, this.added, op, raw, new Reader(operands.bytes, operands.at))) return;
     this.out.raw(raw);
     if (op !== OP.prefixFc) return;
     const operation = operands.u32();

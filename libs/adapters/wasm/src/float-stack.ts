@@ -9,7 +9,8 @@
  *
  * A local is `computed` when every assignment to it is; when some are moved, its computed ones are made canonical as
  * they are assigned. The assignments are found by walking the code until nothing changes (`LocalKinds`).
- * Rejected: Binaryen's `denan` (it turns NaNs into zeros), and a check after every operation (× 2 on float kernels).
+ * Rejected: Binaryen's `denan` (it turns NaNs into zeros), and a check after every operation (× 2 on float kernels). As the
+ * check, `x <= x`, or an `if` instead of the `select`: no faster; `min(x, x)`: slower. It is × 1.35 on n-body, the dearest part.
  */
 import type { Writer } from './binary.js';
 import { OP, type ValueType } from './opcodes.js';

@@ -6,7 +6,7 @@ import type { ModuleDescription } from './abi.js';
 export interface WorkerSetup {
   readonly module: WebAssembly.Module;
   readonly description: ModuleDescription;
-  readonly memories: Readonly<Record<'memory' | 'control' | 'stack', WebAssembly.Memory>>;
+  readonly memories: Readonly<Record<'memory' | 'control' | 'stack', WebAssembly.Memory> & { cards?: WebAssembly.Memory }>;
   /** Records come here; read without an event loop. */
   readonly records: MessagePort;
   readonly args: readonly string[];

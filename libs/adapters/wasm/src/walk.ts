@@ -17,7 +17,8 @@ function skipOperand(reader: Reader, immediate: Immediate): void {
   if (immediate === 'none') return;
   if (immediate === 'bytes16') { reader.take(16); return; }
   if (immediate === 'lane') { reader.byte(); return; }
-  if (reader.u32() & 0x40) throw new UnacceptableModule('not-migratable', 'it uses more than one memory');
+  // With the memory's index: V8 has checked that there is such a memory, and `readModule` that a program has only one.
+  if (reader.u32() & 0x40) reader.skipLeb();
   reader.skipLeb();
   if (immediate === 'memory-lane') reader.byte();
 }

@@ -11,6 +11,7 @@
 import type { InputRecord } from '@godwit/runtime';
 import { WASI_SIGNATURES } from './wasi-signatures.js';
 import type { WaitingRead, WasiState } from './wasi-state.js';
+import { markWritten } from './written-cards.js';
 
 export const ERRNO = { success: 0, badf: 8, fault: 21, inval: 28, noent: 44, nosys: 52, notsup: 58, spipe: 70, notcapable: 76 } as const;
 
@@ -47,12 +48,18 @@ export class WasiSystem {
   private view: DataView = new DataView(new ArrayBuffer(0));
   private readonly args: readonly Uint8Array[];
   private readonly environment: readonly Uint8Array[];
+  /** Pointer and length of what the call that is under way may write. */
+  private touched: number[] = [];
 
   constructor(
     private readonly memory: WebAssembly.Memory, readonly state: WasiState, private readonly world: WasiWorld,
     args: readonly string[], env: Readonly<Record<string, string>>,
-    /** Only where a bench looks: a program that reads it is not deterministic. */
-    readonly hostClockNs?: () => bigint,
+    private readonly options: {
+      /** Only where a bench looks: a program that reads it is not deterministic. */
+      readonly hostClockNs?: (() => bigint) | undefined;
+      /** Where writes are tracked: what calls write is marked here. */
+      readonly cards?: Uint8Array | undefined;
+    } = {},
   ) {
     const text = (s: string): Uint8Array => Buffer.from(`${s}\0`);
     this.args = args.map(text);
@@ -73,7 +80,17 @@ export class WasiSystem {
     } catch (error) {
       if (error instanceof Fault) return ERRNO.fault;
       throw error;
+    } finally {
+      this.markTouched();
     }
+  }
+  private markTouched(): void {
+    const { cards } = this.options;
+    for (let i = 0; cards && i < this.touched.length; i += 2) markWritten(cards, this.touched[i]!, this.touched[i + 1]!);
+    this.touched = [];
+  }
+  get hostClockNs(): (() => bigint) | undefined {
+    return this.options.hostClockNs;
   }
 
   /** Ends the current output record, when something is in it. */
@@ -89,6 +106,7 @@ export class WasiSystem {
 
   range(pointer: number, length: number): Uint8Array {
     if (pointer + length > this.bytes.length) throw new Fault();
+    if (this.options.cards) this.touched.push(pointer, length);
     return this.bytes.subarray(pointer, pointer + length);
   }
   setU32(pointer: number, value: number): void {

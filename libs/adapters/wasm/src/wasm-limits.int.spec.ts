@@ -119,7 +119,7 @@ describe('limits', () => {
   }, TEST_TIMEOUT_MS);
 
   it('end a program that runs on without a safepoint while a freeze waits', async () => {
-    const description: ModuleDescription = { version: MIGRATABLE_VERSION, initialPages: 1, maximumPages: 1, stackPages: 17, globals: [], drops: [], tables: [], tableFunctions: [], sites: [] };
+    const description: ModuleDescription = { version: MIGRATABLE_VERSION, initialPages: 1, maximumPages: 1, stackPages: 17, cardPages: 0, globals: [], drops: [], tables: [], tableFunctions: [], sites: [] };
     const migratable = withCustomSection(wat(`(module
       (import "godwit" "memory" (memory 1 1 shared)) (import "godwit" "stack" (memory $s 17 17 shared))
       (tag $u (export "godwit.unwind")) (global (export "godwit.next") (mut i32) (i32.const 0)) (global (export "godwit.saved") (mut i32) (i32.const 0))

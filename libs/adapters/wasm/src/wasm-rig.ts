@@ -19,19 +19,25 @@ const sha256 = (...parts: readonly (Uint8Array | string)[]): Sha256 => {
   return hash.digest('hex') as Sha256;
 };
 /** The sources are part of the name: an edit of the instrumentation must not find what it made before. */
-const INSTRUMENTATION = /^(abi|binary|body|capture|code|float-stack|forms|liveness|module|opcodes|rewrite|survey|unwinding|walk|wasi-signatures)\.(ts|js)$/;
+const INSTRUMENTATION = /^(abi|binary|body|capture|code|float-stack|forms|liveness|module|opcodes|rewrite|survey|unwinding|walk|wasi-signatures|write-tracking|asyncify-rig)\.(ts|js)$/;
 const sourcesDigest = sha256(...readdirSync(SOURCES).filter((f) => INSTRUMENTATION.test(f)).sort().map((f) => readFileSync(`${SOURCES}${f}`)));
 
-export async function migratableOf(bytes: Uint8Array, limits: ThreadLimits = RIG_LIMITS): Promise<Uint8Array> {
-  const cached = `${CACHE}${sha256(bytes, JSON.stringify(limits), sourcesDigest)}.migratable.wasm`;
+/** What `make` makes of a program, kept under the names of both and the instrumentation's sources. */
+export async function keptOf(bytes: Uint8Array, what: string, make: () => Uint8Array | Promise<Uint8Array>): Promise<Uint8Array> {
+  const cached = `${CACHE}${sha256(bytes, what, sourcesDigest)}.migratable.wasm`;
   if (existsSync(cached)) return readFileSync(cached);
-  const made = await ensureMigratable(bytes, limits);
-  if (isRefusal(made)) throw new Error(`${made.code}: ${made.reason}`);
+  const made = await make();
   mkdirSync(CACHE, { recursive: true });
   writeFileSync(`${cached}.${process.pid}`, made);
   renameSync(`${cached}.${process.pid}`, cached);
   return made;
 }
+
+export const migratableOf = (bytes: Uint8Array, limits: ThreadLimits = RIG_LIMITS): Promise<Uint8Array> => keptOf(bytes, JSON.stringify(limits), async () => {
+  const made = await ensureMigratable(bytes, limits);
+  if (isRefusal(made)) throw new Error(`${made.code}: ${made.reason}`);
+  return made;
+});
 
 /** A test program of `programs/`, by the name of its C file, or its C++ file with the ending. */
 export const compiled = (name: string, flags?: readonly string[]): Promise<Uint8Array> => compileC([`${PROGRAMS}${name.includes('.') ? name : `${name}.c`}`], flags);

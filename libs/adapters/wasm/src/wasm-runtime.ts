@@ -15,6 +15,7 @@ import type { FromWorker, HeldState, ToWorker, WorkerSetup } from './protocol.js
 import { capturedStack, decodeSections, encodeSections, putStack, stagedMemory, type Fitting } from './sections.js';
 import { SafepointWatchdog } from './watchdog.js';
 import { WASI_NAMES } from './wasi.js';
+import { WrittenCards } from './written-cards.js';
 
 /** How often the program looks up from its work at the next safepoint: for its counters and its duty cycle. */
 const TICK_MS = 10;
@@ -111,7 +112,9 @@ class WasmThread implements ThreadInstance {
 
   /** The shared memory is the image: the worker's program writes it, this thread reads it, or fills it at a target. */
   private liveImage(): LiveImage {
+    const written = this.memories.cards && new WrittenCards(this.memories.cards);
     return {
+      ...(written && { written: () => written.take(this.bytes().length) }),
       maximumBytes: this.fitting.description.maximumPages * WASM_PAGE_BYTES,
       view: async () => (this.phase === 'stopped' || this.phase === 'faulted' ? this.fault ?? this.wrongPhase('a copy') : this.bytes()),
       rest: () => this.taken(() => stagedMemory(this.bytes().length / WASM_PAGE_BYTES)),
@@ -271,8 +274,10 @@ class WasmThread implements ThreadInstance {
 
 function memoriesFor(description: ModuleDescription): WorkerSetup['memories'] {
   const shared = (initial: number, maximum: number): WebAssembly.Memory => new WebAssembly.Memory({ initial, maximum, shared: true });
+  const { cardPages } = description;
   const memories = {
     memory: shared(description.initialPages, description.maximumPages), control: shared(1, 1), stack: shared(description.stackPages, description.stackPages),
+    ...(cardPages > 0 && { cards: shared(cardPages, cardPages) }),
   };
   new Float64Array(memories.control.buffer)[REAL.dutyRatio] = 1;
   new Int32Array(memories.control.buffer)[WORD.memoryPages] = description.initialPages;

@@ -23,6 +23,7 @@ class ProgramWorker {
   private readonly reals: Float64Array;
   private readonly stack: Uint8Array;
   private readonly stackEnd: Uint32Array;
+  private readonly cards: Uint8Array | undefined;
   private readonly unwindTag: WebAssembly.Tag;
   private readonly exports: Exports;
   private readonly instance: WebAssembly.Instance;
@@ -41,6 +42,7 @@ class ProgramWorker {
     this.reals = new Float64Array(memories.control.buffer);
     this.stack = new Uint8Array(memories.stack.buffer);
     this.stackEnd = new Uint32Array(memories.stack.buffer, 0, 1);
+    this.cards = memories.cards && new Uint8Array(memories.cards.buffer);
     this.duty = new Duty(performance.now(), cpuMs());
     this.system = this.systemWith(freshState(setup.seed));
     const wasi = Object.fromEntries(WASI_NAMES.map((name, i) => [name, (...args: (number | bigint)[]) => this.wasiCall(name, i, args)]));
@@ -57,7 +59,7 @@ class ProgramWorker {
       takeRecord: () => this.takeRecord(),
       output: (draft) => this.output(draft),
       diagnostics: (bytes) => { this.stderr = Buffer.concat([this.stderr, bytes]).subarray(-STDERR_KEPT_BYTES); },
-    }, this.setup.args, this.setup.env, this.setup.hostClock ? () => process.hrtime.bigint() : undefined);
+    }, this.setup.args, this.setup.env, { hostClockNs: this.setup.hostClock ? () => process.hrtime.bigint() : undefined, cards: this.cards });
   }
 
   handle(command: ToWorker): void {
