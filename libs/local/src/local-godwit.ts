@@ -154,9 +154,9 @@ class Local implements LocalGodwit {
   }
 
   private async startServices(earlier: ReturnType<typeof deviceIds>): Promise<void> {
-    const { root, policy, horizonMs, httpPort, unsafeDurability, env, onLine, signal } = this.options;
+    const { root, policy, horizonMs, httpPort, unsafeDurability, env, onLine, signal, launchPrefix } = this.options;
     const plan = planServices({
-      root, policy, horizonMs, httpPort, unsafeDurability, env, devices: this.devices, dataDir: this.folder.path, logsDir: this.logsDir, processEnv: process.env,
+      root, policy, horizonMs, httpPort, unsafeDurability, env, launchPrefix, devices: this.devices, dataDir: this.folder.path, logsDir: this.logsDir, processEnv: process.env,
       natsUrl: this.natsUrl, redisUrl: this.redisUrl, ...(this.nats?.monitorUrl ? { natsMonitorUrl: this.nats.monitorUrl } : {}),
     });
     this.plan = plan;

@@ -29,6 +29,8 @@ export interface LocalOptions {
   readonly signal?: AbortSignal;
   /** The repository, which holds the built services. Default: the one of this file. */
   readonly root?: string;
+  /** Put before the command of a service, as in `nsenter --net=FILE`: it must become the service, not start it. Default: nothing. */
+  readonly launchPrefix?: (service: string) => readonly string[];
 }
 
 /** The options that need no look at the world, with their defaults. */
@@ -44,6 +46,7 @@ export interface CheckedOptions {
   readonly env: ServiceEnv;
   readonly onLine: (line: string) => void;
   readonly signal: AbortSignal;
+  readonly launchPrefix: (service: string) => readonly string[];
 }
 
 /** The forecaster's own limits. */
@@ -63,6 +66,7 @@ export function checkOptions(options: LocalOptions): CheckedOptions | Refusal {
     root, once, policy, horizonMs, httpPort, env, devices, unsafeDurability: options.unsafeDurability ?? false,
     dataDir: options.dataDir === undefined ? join(root, '.godwit', 'data') : resolve(options.dataDir),
     onLine: options.onLine ?? (() => undefined), signal: options.signal ?? new AbortController().signal,
+    launchPrefix: options.launchPrefix ?? (() => []),
   };
 }
 

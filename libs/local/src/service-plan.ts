@@ -25,6 +25,7 @@ export interface PlanInput {
   readonly env: ServiceEnv;
   /** The environment of this process; its GODWIT_* variables do not reach the services. */
   readonly processEnv: Readonly<Record<string, string | undefined>>;
+  readonly launchPrefix: (service: string) => readonly string[];
 }
 
 export interface PlannedService {
@@ -81,7 +82,7 @@ function planned(input: PlanInput, { name, app, groups, listens = false, env }: 
   return {
     name,
     launch: (before) => ({
-      name, listens, cwd: input.root, entry: join(input.root, 'apps', app, 'dist', 'main.js'), logFile: join(input.logsDir, `${name}.log`),
+      name, listens, prefix: input.launchPrefix(name), cwd: input.root, entry: join(input.root, 'apps', app, 'dist', 'main.js'), logFile: join(input.logsDir, `${name}.log`),
       env: { ...inherited(input.processEnv), NODE_ENV: 'production', ...common, ...env(before), ...further },
     }),
   };

@@ -10,6 +10,8 @@ import { describeEnd, type Instance } from './instance.js';
 export interface ServiceLaunch {
   /** As in `forecaster` or `agent-d-small`. */
   readonly name: string;
+  /** Put before the command. */
+  readonly prefix: readonly string[];
   /** The built `main.js`. */
   readonly entry: string;
   /** The whole environment of the process. */
@@ -58,11 +60,12 @@ export async function startService(launch: ServiceLaunch, signal: AbortSignal): 
   }
 }
 
-function spawnService({ entry, env, cwd, logFile }: ServiceLaunch): ChildProcess {
+function spawnService({ prefix, entry, env, cwd, logFile }: ServiceLaunch): ChildProcess {
   const log = openSync(logFile, 'a', 0o640);
   try {
     // A session of its own: Ctrl-C in a terminal reaches only us, and we end the services in order.
-    return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', '--import', PRELOAD.href, entry], {
+    const [program, ...args] = [...prefix, process.execPath, '--disable-warning=ExperimentalWarning', '--import', PRELOAD.href, entry];
+    return spawn(program!, args, {
       cwd, env, detached: true, stdio: ['ignore', 'pipe', log, 'ipc'],
     });
   } finally {

@@ -18,6 +18,8 @@ export function appendContract(fixture: JournalFixture): void {
       const second = await fixture.grant(at, 2, first.seq, 'd2');
       expect(second.seq).toBeGreaterThan(first.seq);
       expect(await fixture.journal.newestOwn(at)).toEqual(second);
+      expect(await fixture.journal.ownOf(at, 1)).toEqual(first);
+      expect(await fixture.journal.ownOf(at, 3)).toBeUndefined();
     });
 
     it('have exactly one winner per epoch, however many controllers append at once, even equal records', async () => {

@@ -92,6 +92,9 @@ class MemoryJournal implements Journal {
   async newestOwn(at: ThreadAddress): Promise<Stored<OwnRecord> | undefined> {
     return stored(this.shard(at.shard).newest(this.prefix(at, 'own')));
   }
+  async ownOf(at: ThreadAddress, epoch: number): Promise<Stored<OwnRecord> | undefined> {
+    return stored(this.shard(at.shard).at(this.subjects.own(at, epoch)));
+  }
 
   async appendOwn(at: ThreadAddress, expectedSeq: number, record: OwnRecord): Promise<OwnOutcome> {
     // No await between looking and appending: that would be the gap that the broker's fence closes.
