@@ -31,9 +31,11 @@ byte purged = 0;                      /* inputs that are gone */
 byte intent = 0;                      /* epoch that the migration starts from; 0 before it is written */
 byte outcome = 0;                     /* 1 committed, 2 rolled back, 3 failed over */
 byte won_e = 0;                       /* epoch of the commit */
-byte given = 1;                       /* newest epoch that was begun from a checkpoint or a copy */
+byte given = 1;                       /* newest epoch that was begun: from a checkpoint, from a copy, or by a thaw */
 byte synced = 0, shown = 0, losses = 0, crashes = 0;
-bit cut = 0, gone = 0;
+#ifndef COPYTWICE
+bit copied = 0;                       /* the key of the transfer is used up */
+#endif
 
 /* a device */
 byte st[2], ep[2], cur[2], ack[2];    /* standing, epoch, inputs executed, outputs known to be appended */
@@ -72,6 +74,12 @@ byte safe[2];                         /* outputs that a durable checkpoint cover
 #else
 #define NEWLY (own_e > given)
 #endif
+/* A transfer's key opens once: a target that lost its copy gets no other under the same digest */
+#ifdef COPYTWICE
+#define ONCE 1
+#else
+#define ONCE (!copied)
+#endif
 #define OWNS(h) (ep[h] == own_e && own_h == h)
 #define MAYSEND(h) ((st[h] == RUN || st[h] == FROZEN) && inf_k[h] == 0)
 
@@ -102,13 +110,13 @@ inline deliver(h, heard) {
         if :: heard && ep[h] == inf_e[h] && ack[h] < inf_n[h] -> ack[h] = inf_n[h] :: else fi
      :: inf_k[h] == OUT && inf_n[h] <= out_n ->
 #ifdef NOUNIQ
-        assert(0);                                            /* I3: stored a second time */
+        assert(inf_n[h] > out_n);                             /* I3: stored a second time */
 #endif
 #ifdef NONDET
         assert(log_v.v[inf_n[h]] == inf_v[h].v[inf_n[h]]);    /* the same number with other content */
 #endif
         if :: heard && ep[h] == inf_e[h] && ack[h] < inf_n[h] -> ack[h] = inf_n[h] :: else fi
-     :: inf_k[h] == OUT && inf_n[h] > out_n + 1 -> assert(0)  /* I3: an output is missing */
+     :: inf_k[h] == OUT && inf_n[h] > out_n + 1 -> assert(inf_n[h] <= out_n + 1) /* I3: one is missing */
      :: inf_k[h] == CK ->
         if :: inf_n[h] > ck_c -> ck_c = inf_n[h]; ck_a = inf_a[h];
 #ifdef NONDET
@@ -176,7 +184,10 @@ active proctype World() {
      :: crashes < NC && st[h] != DEAD -> crashes++; forget(h) /* what it has sent arrives all the same */
      /* the migration */
      :: st[h] == RUN && OWNS(h) && intent == own_e && outcome == 0 -> st[h] = FROZEN
-     :: st[h] == FROZEN && st[1 - h] == DEAD && intent == ep[h] && outcome == 0 ->
+     :: st[h] == FROZEN && st[1 - h] == DEAD && intent == ep[h] && outcome == 0 && ONCE ->
+#ifndef COPYTWICE
+        copied = 1;
+#endif
         st[1 - h] = STAGED; cur[1 - h] = cur[h];
 #ifdef NOPENDING
         ack[1 - h] = cur[h];
@@ -197,9 +208,9 @@ active proctype World() {
      :: st[h] == STAGED && intent != 0 && own_e > intent && !(own_h == h && won_e == own_e) -> forget(h)
      /* rolled back or re-granted: goes on, if nobody has executed between */
 #ifdef THAWANY
-     :: st[h] == FROZEN && own_h == h && own_e > ep[h] -> st[h] = RUN; ep[h] = own_e
+     :: st[h] == FROZEN && own_h == h && own_e > ep[h] -> st[h] = RUN; ep[h] = own_e; given = own_e
 #else
-     :: st[h] == FROZEN && own_h == h && own_e == ep[h] + 1 -> st[h] = RUN; ep[h] = own_e
+     :: st[h] == FROZEN && own_h == h && own_e == ep[h] + 1 -> st[h] = RUN; ep[h] = own_e; given = own_e
      :: st[h] == FROZEN && own_h == h && own_e > ep[h] + 1 -> forget(h)
 #endif
      :: st[h] == FROZEN && OWNS(h) && own_e < MAXE -> own_e++; settle(2)      /* A3: asks for its own re-grant */
@@ -233,6 +244,10 @@ active proctype World() {
      :: cw[c] != 0 -> decide(c)
      :: cw[c] != 0 -> cw[c] = 0; ct[c] = 0; co[c] = 0         /* it dies */
      :: else -> skip
+     fi;
+     if :: cw[0] < cw[1] || (cw[0] == cw[1] && (ct[0] < ct[1] || (ct[0] == ct[1] && co[0] < co[1]))) ->   /* they are alike */
+           c = cw[0]; cw[0] = cw[1]; cw[1] = c; c = ct[0]; ct[0] = ct[1]; ct[1] = c; c = co[0]; co[0] = co[1]; co[1] = c
+        :: else
      fi; c = 0 }
 
 #ifdef PURGEHIGH
@@ -241,6 +256,6 @@ active proctype World() {
   :: atomic { purged < ck_c && purged < shown -> purged++ }
 #endif
   :: atomic { shown < out_n -> shown++ }                      /* the gateway shows an output */
-  :: atomic { !cut -> cut = 1; out_n = synced; assert(out_n >= shown) }      /* I4: power cut */
+  :: atomic { out_n > 0 -> out_n = synced; assert(out_n >= shown) }          /* I4: power cut */
   od
 }

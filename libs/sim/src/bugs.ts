@@ -1,7 +1,7 @@
 /** Hooks by which a planted bug takes one rule of the protocol away, behind the ports. */
 import type { AgentCalls } from '@godwit/handover';
 import type { Journal, PurgeFacts, PurgeMarks } from '@godwit/journal';
-import type { Checkpoints } from '@godwit/handover';
+import type { Checkpoints, OwnLog } from '@godwit/handover';
 import type { ThreadSpec } from '@godwit/registry';
 import type { Broker, BrokerRules } from './broker.js';
 import type { SimDevice } from './device.js';
@@ -32,6 +32,7 @@ export interface Bug {
   readonly runner?: (runner: SimRunner, context: BugContext) => SimRunner;
   readonly selfFencing?: false;
   readonly syncsOwnLog?: false;
+  readonly ownLog?: (ownLog: OwnLog) => OwnLog;
   readonly purgeMarks?: (facts: PurgeFacts, lastSeq: number) => PurgeMarks;
   /** What an agent does by itself when it starts. */
   readonly onBoot?: (device: SimDevice, specs: readonly ThreadSpec[], broker: Broker) => void;

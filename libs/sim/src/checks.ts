@@ -5,7 +5,7 @@ import { isSettled, type MigrationState } from '@godwit/migration';
 import type { ThreadSpec } from '@godwit/registry';
 import { CHAIN_START } from '@godwit/snapshot';
 import type { Entry } from './broker.js';
-import { Chain, Model } from './program.js';
+import { Chain, Model, utf8 } from './program.js';
 
 export class Violation extends Error {
   override readonly name = 'Violation';
@@ -33,6 +33,8 @@ export class Checks {
   private readonly threads = new Map<ThreadId, Followed>();
   private readonly told = new Map<string, MigrationState>();
   readonly visible = new Map<ThreadId, OutRecord[]>();
+  /** Threads of which the answer to a probe was released. */
+  readonly answered = new Set<ThreadId>();
   readonly counts = { owns: 0, outputs: 0, inputs: 0, checkpoints: 0, intents: 0, released: 0, committed: 0, 'rolled-back': 0, 'failed-over': 0, 're-granted': 0 };
 
   constructor(threads: readonly ThreadTruth[], private readonly fail: (violation: Violation) => void) {
@@ -126,6 +128,7 @@ export class Checks {
     if (record.n !== shown.length + 1) this.violated('I4', `${id}: output ${record.n} released behind ${shown.length}`);
     if (!this.blind && record.hash !== this.threads.get(id)!.outs.get(record.n)?.hash) this.violated('I4', `${id}: output ${record.n} released with another hash than the journal's`);
     shown.push(record);
+    if (!this.answered.has(id) && utf8.decode(record.messages[0]!.payload).startsWith('probe')) this.answered.add(id);
   }
 
   onStatus(state: MigrationState): void {

@@ -14,7 +14,7 @@ import { Proc } from './proc.js';
 const LIMITS = { ...DEFAULT_PLAN_LIMITS, triggers: [], coolDownMs: 0, movesAtOnce: 8, movesPerDevice: 8, movesPerWindow: 1_000 };
 const HORIZON_MS = 2_000;
 /** The same as the production's timeouts of commands. */
-const TIMEOUTS = { run: 60_000, prepare: 25_000, copy: 40_000, freeze: 40_000, staged: 40_000, activate: 3_000, ownership: 3_000, throttle: 2_000 } as const;
+const TIMEOUTS = { run: 60_000, prepare: 25_000, copy: 40_000, freeze: 40_000, staged: 40_000, activate: 3_000, ownership: 3_000, throttle: 2_000, feed: 15_000, status: 2_000 } as const;
 
 export interface ControllerWorld {
   readonly loop: EventLoop;
@@ -136,6 +136,10 @@ export class ControllerNode {
       activate: (device, command) => ask(device, TIMEOUTS.activate, ({ agent }) => agent!.activate(command)),
       ownership: (device, verb, command) => ask(device, TIMEOUTS.ownership, ({ agent }) => agent![verb](command)),
       throttle: (device, command) => ask(device, TIMEOUTS.throttle, ({ agent }) => agent!.throttle(command)),
+      shadow: (device, command) => ask(device, TIMEOUTS.prepare, ({ agent }) => agent!.shadow(command)),
+      feed: (device, command) => ask(device, TIMEOUTS.feed, ({ agent }) => agent!.feed(command)),
+      unshadow: (device, command) => ask(device, TIMEOUTS.ownership, ({ agent }) => agent!.unshadow(command)),
+      status: (device) => ask(device, TIMEOUTS.status, ({ agent }) => agent!.status()),
       waitForPath: () => Promise.resolve(),
     };
   }

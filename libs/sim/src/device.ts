@@ -7,7 +7,8 @@ import type { Broker } from './broker.js';
 import type { Dice, EventLoop } from './loop.js';
 import type { Net } from './net.js';
 import { Proc } from './proc.js';
-import { PROGRAM, SimLink, SimRunner, type RunnerWorld } from './sim-runner.js';
+import { SimLink } from './sim-link.js';
+import { PROGRAM, SimRunner, type RunnerWorld } from './sim-runner.js';
 
 /** What a device's agent is built from; planted bugs wrap these. */
 export interface DevicePorts {
@@ -34,21 +35,33 @@ export interface DeviceWorld {
   readonly onBoot: (device: SimDevice) => void;
 }
 
+const RETRANSMIT_MS = 400;
+const RETRANSMISSIONS = 12;
+
 /** The own log's file: what was synced survives a crash. */
 export class OwnDisk {
   private seen = 0;
   private synced = 0;
   private ever = 0;
-  epochs = new Map<string, number>();
+  private epochs = new Map<string, number>();
+  private syncedEpochs = new Map<string, number>();
   note(seq: number): void {
     this.seen = Math.max(this.seen, seq);
     this.ever = Math.max(this.ever, seq);
   }
   sync(): void {
     this.synced = this.seen;
+    this.syncedEpochs = new Map(this.epochs);
   }
   crash(): void {
     this.seen = this.synced;
+    this.epochs = new Map(this.syncedEpochs);
+  }
+  adopt(thread: string, epoch: number): void {
+    this.epochs.set(thread, Math.max(epoch, this.adopted(thread)));
+  }
+  adopted(thread: string): number {
+    return this.epochs.get(thread) ?? 0;
   }
   highest(): number {
     return this.seen;
@@ -86,9 +99,9 @@ export class SimDevice {
     const log = world.log(this.device);
     const { life } = proc;
     const agent = new Agent(
-      { device: this.device, capacityCores: 8, memoryBytes: 1e9, runtimes: ['wasm'], bulkHost: this.device, bootId: 'one-boot', sampleMs: 1e9, pid: 1 },
+      { device: this.device, capacityCores: 8, memoryBytes: 1e9, runtimes: ['wasm'], bulkHost: this.device, bootId: 'one-boot', sampleMs: 1e9, pid: 1, chain: { mostDeltas: 4, mostDeltaRatio: 100 } },
       {
-        journal: ports.journal, checkpoints: ports.checkpoints, ownLog: ports.ownLog, clock: proc.clock, timers: proc.timers, log, pageHash: () => 0,
+        journal: ports.journal, checkpoints: ports.checkpoints, ownLog: ports.ownLog, clock: proc.clock, timers: proc.timers, log,
         programs: { load: async (spec) => ({ thread: spec.thread, runtime: spec.runtime, bytes: new Uint8Array(0), sha256: PROGRAM, args: [], env: {}, seed: 1, limits: spec.limits }) },
         pool: { take: async () => this.newRunner(ports), close: () => undefined },
         bulk: this.bulk(), capacity: { kind: 'none', missing: () => [], admit: () => undefined, release: () => undefined, close: () => undefined },
@@ -135,6 +148,21 @@ export class SimDevice {
     return (loop.nowMs - Math.max(this.renewedAtMs, this.startedAtMs)) * this.rate > SELF_MS + slackMs;
   }
 
+  /** As TCP: again and again, until it has come or the connection is given up. */
+  private persist(target: SimDevice, run: () => void): void {
+    let arrived = false;
+    const attempt = (left: number): void => {
+      if (arrived) return;
+      this.world.net.send(this.proc, target.proc, () => {
+        if (arrived) return;
+        arrived = true;
+        run();
+      });
+      if (left > 0) this.proc.timers.after(RETRANSMIT_MS, () => attempt(left - 1));
+    };
+    attempt(RETRANSMISSIONS);
+  }
+
   private newRunner(ports: DevicePorts): SimRunner {
     const runner = ports.runner(new SimRunner(this.proc, this.world.runners));
     this.runners.push(runner);
@@ -159,7 +187,7 @@ export class SimDevice {
     const link = new SimLink((bytes, arrive) => {
       const carried = spoil(bytes);
       net.send(this.proc, target.proc, () => arrive(carried));
-    });
+    }, { spoil, persist: (run) => this.persist(target, run) });
     try {
       await net.ask(this.proc, target.proc, timeoutMs, () => {
         const expected = target.doors.get(migration);
@@ -178,7 +206,7 @@ export class SimDevice {
 export const ownLogOn = (device: SimDevice, dice: Dice, syncs: boolean): OwnLog => ({
   adopted: (at, fence) => new Promise((resolve) => {
     device.disk.note(fence.ownSeq);
-    device.disk.epochs.set(at.thread, fence.epoch);
+    device.disk.adopt(at.thread, fence.epoch);
     if (!syncs) return resolve();
     device.proc.timers.after(dice.between(0.2, 5), () => {
       device.disk.sync();
@@ -187,6 +215,7 @@ export const ownLogOn = (device: SimDevice, dice: Dice, syncs: boolean): OwnLog 
   }),
   appended: (_at, _fence, _output, seq) => noteLater(device, dice, seq, syncs),
   checkpointed: (_at, seq) => noteLater(device, dice, seq, syncs),
+  adoptedEpoch: (at) => device.disk.adopted(at.thread),
   seen: () => device.disk.highest(),
 });
 

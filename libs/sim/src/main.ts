@@ -1,6 +1,6 @@
 /**
- * `npm run sim -- [--seeds N] [--seed S] [--verbose] [--planted]`: many schedules on every core, one schedule with its
- * history, or how many schedules each planted bug takes. Ends with 1 when an invariant was violated, or a bug not found.
+ * `npm run sim -- [--seeds N] [--from S] | --seed S [--verbose] | --planted [--bug NAME]`: many schedules on every core, one
+ * schedule with its history, or how many schedules each planted bug takes. Ends with 1 when an invariant was violated, or a bug not found.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -16,7 +16,7 @@ const PLANTED_LIMIT = 2_000;
 const SHOWN_FAILURES = 5;
 
 const { values } = parseArgs({ options: {
-  seeds: { type: 'string', default: '1000' }, seed: { type: 'string' }, verbose: { type: 'boolean', default: false }, planted: { type: 'boolean', default: false }, bug: { type: 'string' },
+  seeds: { type: 'string', default: '1000' }, from: { type: 'string', default: '1' }, seed: { type: 'string' }, verbose: { type: 'boolean', default: false }, planted: { type: 'boolean', default: false }, bug: { type: 'string' },
 } });
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -90,6 +90,6 @@ async function one(seed: number, verbose: boolean, bugName: string | undefined):
   return result.violation === undefined;
 }
 
-const seed = Number(values.seed ?? 1);
-const isWell = values.planted ? await planted(seed, values.bug) : values.seed !== undefined && values.seeds === '1000' ? await one(seed, values.verbose, values.bug) : await many(Number(values.seeds), seed);
+const from = Number(values.from);
+const isWell = values.planted ? await planted(from, values.bug) : values.seed !== undefined ? await one(Number(values.seed), values.verbose, values.bug) : await many(Number(values.seeds), from);
 process.exitCode = isWell ? 0 : 1;

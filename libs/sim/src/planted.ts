@@ -1,12 +1,14 @@
 /** The planted bugs: each takes one rule away behind a port, and the simulator must find it. */
 import { isRefusal, OperationError, type DeviceId, type MigrationId, type ThreadId } from '@godwit/kernel';
-import type { Checkpoints } from '@godwit/handover';
+import type { Checkpoints, OwnLog } from '@godwit/handover';
 import type { FencedAppender, Journal, OwnRecord, Stored } from '@godwit/journal';
 import type { ThreadOutput } from '@godwit/snapshot';
 import { altered, type Bug } from './bugs.js';
+import { sha256 } from './program.js';
 import { SimRunner } from './sim-runner.js';
 
 const INPUTS_AWAY = ['crash-agent', 'pause-agent'] as const;
+const forgetsEpochs = (ownLog: OwnLog): OwnLog => altered(ownLog, { adoptedEpoch: () => 0 });
 
 /** Every appender of the journal, altered. */
 const withAppender = (journal: Journal, change: (appender: FencedAppender) => Partial<FencedAppender>): Journal =>
@@ -26,6 +28,9 @@ const withReplies = (runner: SimRunner, change: (name: string, reply: Record<str
     return reply === null || isRefusal(reply) ? reply : (change(name, reply as unknown as Record<string, unknown>) as unknown as typeof reply);
   } });
 
+/** A restore that asks for no digest. */
+const blindly = (name: string, request: Record<string, unknown>): Record<string, unknown> => (name === 'restore' ? { ...request, digest: '' } : request);
+
 const OF_THE_BROKER: readonly Bug[] = [
   { name: 'drop-fence', about: 'the broker takes appends of an owner that is one no more', faults: ['pause-agent', 'cut-device-one-way'], broker: { fenced: false } },
   { name: 'ack-before-durable', about: 'the broker acknowledges before its disk has it, and loses its power', faults: ['power-cut'], broker: { syncAlways: false } },
@@ -34,13 +39,14 @@ const OF_THE_BROKER: readonly Bug[] = [
 ];
 
 const OF_THE_STORE: readonly Bug[] = [
-  { name: 'accept-stale-checkpoint', about: 'a lost checkpoint is answered with the one before, and nobody looks at the digest', faults: ['lose-checkpoint', 'crash-agent'], store: { guarded: false, verified: false } },
-  { name: 'accept-damaged-checkpoint', about: 'a checkpoint is restored without a look at its digest', faults: ['damage-checkpoint', 'crash-agent'], store: { verified: false } },
+  { name: 'accept-stale-checkpoint', about: 'a lost checkpoint is answered with the one before, and nobody looks at the digest', faults: ['lose-checkpoint', 'crash-agent'], store: { guarded: false, verified: false }, runner: (runner) => withRequests(runner, blindly) },
+  { name: 'accept-damaged-checkpoint', about: 'a checkpoint is restored without a look at its digest', faults: ['damage-checkpoint', 'crash-agent'], store: { verified: false }, runner: (runner) => withRequests(runner, blindly) },
   {
     name: 'manifest-before-blob', about: 'a checkpoint is journalled before the store has it', faults: ['crash-store', 'kill-runner', 'crash-agent'],
     checkpoints: (checkpoints): Checkpoints => altered(checkpoints, { write: async (thread, checkpoint) => {
       checkpoints.write(thread, checkpoint).catch((error: unknown) => { if (!(error instanceof OperationError)) throw error; });
-      return { chunks: 1 };
+      const bytes = Uint8Array.from(checkpoint.parts.flatMap((part) => [...part]));
+      return { k: checkpoint.k, bytes: bytes.length, chunks: 1, digest: sha256(bytes) };
     } }),
   },
   {
@@ -97,13 +103,6 @@ const OF_THE_JOURNAL: readonly Bug[] = [
     agentJournal: (journal) => altered(journal, { read: (at, options) => journal.read(at, { ...options, afterSeq: Math.max(0, options.afterSeq - 1) }) }),
   },
   {
-    name: 'thaw-without-grant', about: 'a frozen source that hears nothing goes on in its old epoch', faults: ['pause-controller', 'pause-controller', 'cut-controller'],
-    agentJournal: (journal) => altered(journal, { appendOwn: async (at, expectedSeq, record) => {
-      const newest = await journal.newestOwn(at);
-      return newest ? { result: 'appended', own: { ...newest, record: { ...newest.record, device: record.device } } } : journal.appendOwn(at, expectedSeq, record);
-    } }),
-  },
-  {
     name: 'ack-before-append', about: 'an output counts as appended before the broker has answered', faults: ['crash-broker', 'crash-agent', 'kill-runner'],
     agentJournal: (journal) => withAppender(journal, (appender) => ({ appendOutputs: (outputs) => {
       appender.appendOutputs(outputs).catch((error: unknown) => { if (!(error instanceof OperationError)) throw error; });
@@ -150,6 +149,21 @@ const OF_THE_AGENT: readonly Bug[] = [
   },
 ];
 
+const OF_THE_SHADOW: readonly Bug[] = [
+  {
+    name: 'shadow-trusts-its-feed', about: 'a shadow applies a delta upon whatever it holds, and asks for no digest', faults: ['spoil-transfers', 'kill-runner', 'crash-agent', 'spoil-transfers', 'pause-agent'],
+    runner: (runner) => {
+      runner.trusting = true;
+      return runner;
+    },
+  },
+  {
+    name: 'promote-below-released', about: 'a shadow of a thread that is not deterministic is promoted below outputs that were released', faults: ['pause-agent', 'crash-agent', 'cut-devices', 'kill-runner'],
+    agentJournal: (journal) => altered(journal, { tail: async (at) => ({ ...(await journal.tail(at)), outN: 0 }) }),
+    runner: (runner) => altered(runner, { request: (name, request, options) => (name === 'shadow-durable' ? Promise.resolve(null as never) : runner.request(name, request, options)) }),
+  },
+];
+
 const OF_THE_CONTROLLER: readonly Bug[] = [
   {
     name: 'no-digest-comparison', about: 'a move is committed whatever the target has received', faults: ['spoil-transfers', 'spoil-transfers', 'spoil-transfers'],
@@ -176,7 +190,7 @@ const OF_THE_CONTROLLER: readonly Bug[] = [
     }),
   },
   {
-    name: 'reuse-epoch-after-restart', about: 'an agent that was started anew goes on in the epoch that its log names', faults: ['crash-agent', 'storm'],
+    name: 'reuse-epoch-after-restart', about: 'an agent that was started anew goes on in the epoch that its log names', faults: ['crash-agent', 'storm'], ownLog: forgetsEpochs,
     onBoot: (device, specs, broker) => {
       for (const spec of specs) {
         const own = broker.newestOwn(spec.thread);
@@ -191,4 +205,4 @@ const OF_THE_CONTROLLER: readonly Bug[] = [
   },
 ];
 
-export const PLANTED: readonly Bug[] = [...OF_THE_BROKER, ...OF_THE_STORE, ...OF_THE_JOURNAL, ...OF_THE_AGENT, ...OF_THE_CONTROLLER];
+export const PLANTED: readonly Bug[] = [...OF_THE_BROKER, ...OF_THE_STORE, ...OF_THE_JOURNAL, ...OF_THE_AGENT, ...OF_THE_SHADOW, ...OF_THE_CONTROLLER];

@@ -95,6 +95,9 @@ export class SimJournal implements Journal {
   newestOwn(at: ThreadAddress): Promise<Stored<OwnRecord> | undefined> {
     return this.read_((broker) => broker.newestOwn(at.thread));
   }
+  ownOf(at: ThreadAddress, epoch: number): Promise<Stored<OwnRecord> | undefined> {
+    return this.read_((broker) => stored<OwnRecord>(broker.at(subjects.own(at, epoch))));
+  }
 
   appendOwn(at: ThreadAddress, expectedSeq: number, record: OwnRecord): Promise<OwnOutcome> {
     const subject = subjects.own(at, record.epoch);

@@ -1,61 +1,34 @@
 /** Simulated runners: processes beside the agent that execute the toy program, and the ways between them for snapshots. */
-import { OperationError, refuse, type Refusal, type Sha256 } from '@godwit/kernel';
+import { isRefusal, OperationError, refuse, type Refusal, type Sha256 } from '@godwit/kernel';
 import type { BulkLink, Runner, RunnerListener } from '@godwit/handover';
 import type { InputRecord, RestoredMark, RunnerRequestName, RunnerRequests, SnapshotMark, ThreadProgram } from '@godwit/runtime';
 import type { ThreadOutput } from '@godwit/snapshot';
 import type { Dice, EventLoop } from './loop.js';
 import { Proc } from './proc.js';
 import { apply, restored, sha256, snapshotOf, startState, type ProgramState } from './program.js';
-
-/** A way from one runner to another: what was put in, and who waits for it. Both ends hold the same object. */
-export class SimLink implements BulkLink {
-  private bytes: Uint8Array | undefined;
-  private sent = false;
-  private closed = false;
-  private wake: (() => void) | undefined;
-
-  /** @param carry takes the bytes over the network; `arrive` gets undefined when the connection broke. */
-  constructor(private readonly carry: (bytes: Uint8Array, arrive: (bytes: Uint8Array | undefined) => void) => void) {}
-
-  send(bytes: Uint8Array): void {
-    if (this.closed) return;
-    this.sent = true;
-    this.carry(bytes, (arrived) => {
-      if (arrived) this.bytes ??= arrived;
-      this.sent = false;
-      this.closed = true;
-      this.wake?.();
-    });
-  }
-  async receive(): Promise<Uint8Array | undefined> {
-    if (!this.bytes && !this.closed) await new Promise<void>((resolve) => (this.wake = resolve));
-    return this.bytes;
-  }
-  /** What is under way still arrives. */
-  destroy(): void {
-    if (this.sent) return;
-    this.closed = true;
-    this.wake?.();
-  }
-}
+import { SimLink } from './sim-link.js';
+import { appliedPart, stateDigestOf, ToyFeed, ToyShadow, toyPart, type ToyCheckpoint, type ToyState } from './toy-checkpoint.js';
 
 export interface RunnerWorld {
   readonly loop: EventLoop;
   readonly dice: Dice;
   /** Told at every record that a program takes. */
   readonly onExecuted: (runner: SimRunner, record: InputRecord) => void;
+  /** Told when a shadow became the thread. */
+  readonly onPromoted: () => void;
   /** Whether the program of a thread draws nonces, whatever it is registered as. */
   readonly isRandom: (thread: string) => boolean;
+  /** Counted in each world, so that a history does not depend on those before it. */
+  readonly nextPid: () => number;
 }
 type Request<Name extends RunnerRequestName> = RunnerRequests[Name]['request'];
 type Answer = RunnerRequests[RunnerRequestName]['reply'] | Refusal;
 
 /** The usual time for one record, ms. */
 const WORK_MS = 4;
-let pids = 0;
 
 export class SimRunner implements Runner {
-  readonly pid = ++pids;
+  readonly pid: number;
   readonly proc: Proc;
   program: ThreadProgram | undefined;
   private listener: RunnerListener | undefined;
@@ -71,6 +44,7 @@ export class SimRunner implements Runner {
   private readonly open = new Set<(error: OperationError) => void>();
 
   constructor(private readonly agent: Proc, private readonly world: RunnerWorld) {
+    this.pid = world.nextPid();
     this.proc = new Proc(`${agent.name}-runner`, world.loop);
     this.proc.start();
   }
@@ -103,7 +77,7 @@ export class SimRunner implements Runner {
       this.open.add(fail);
       this.channel('there', this.proc, () => {
         this.turn = this.turn.then(() => this.serve(name, request, options.socket as SimLink | undefined)).then((value) => {
-          if (name !== 'copy-begin') options.socket?.destroy();
+          if (name !== 'copy-begin' && name !== 'shadow-feed' && name !== 'shadow-follow') options.socket?.destroy();
           this.channel('back', this.agent, () => {
             if (!this.open.delete(fail)) return;
             timer.cancel();
@@ -123,11 +97,17 @@ export class SimRunner implements Runner {
       case 'start': return this.begin('running');
       case 'resume': return this.begin('running');
       case 'freeze': return this.freeze();
-      case 'snapshot': return this.snapshot((request as Request<'snapshot'>).pendingOutputs);
+      case 'checkpoint-begin': return null;
+      case 'capture': return this.capture((request as Request<'capture'>).pendingOutputs);
+      case 'encode': return this.encode(request as Request<'encode'>);
+      case 'shadow-feed': return this.shadowFeed(request as Request<'shadow-feed'>, link!);
+      case 'shadow-durable': return this.shadowDurable(request as Request<'shadow-durable'>);
+      case 'shadow-follow': return this.shadowFollow(link!);
+      case 'shadow-promote': return this.shadowPromote(request as Request<'shadow-promote'>);
       case 'copy-begin': return this.copyBegin(link!);
       case 'copy-final': return this.copyFinal((request as Request<'copy-final'>).pendingOutputs);
       case 'copy-cancel': return this.copyCancel();
-      case 'restore': return this.restore((request as Request<'restore'>).bytes);
+      case 'restore': return this.restoreParts(request as Request<'restore'>);
       case 'receive': return this.receive(link!);
       case 'stop': return this.begin('frozen');
     }
@@ -158,11 +138,75 @@ export class SimRunner implements Runner {
     return snapshotOf(this.program!.thread, this.program!.sha256, this.state, pendingOutputs);
   }
 
-  private async snapshot(pendingOutputs: readonly ThreadOutput[]): Promise<Answer> {
-    await this.work(this.world.dice.between(0.5, 5));
-    const parts = this.parts(pendingOutputs);
-    return { ...this.mark(parts), parts };
+  private async capture(pendingOutputs: readonly ThreadOutput[]): Promise<Answer> {
+    await this.work(this.world.dice.between(0.2, 2));
+    this.captured = { state: { ...this.state }, pendingOutputs };
+    const { cursorSeq, outN, chainHash } = this.state;
+    return { cursorSeq, outN, chainHash };
   }
+
+  private async encode({ k, parent }: Request<'encode'>): Promise<Answer> {
+    const { captured } = this;
+    if (!captured) return refuse('conflict', 'nothing was captured');
+    await this.work(this.world.dice.between(0.5, 5));
+    const before = this.checkpointed;
+    const upon = before && before.k === parent ? before : undefined;
+    const thread = this.program!.thread;
+    const part = toyPart(thread, { k, ...captured }, upon);
+    const at = { k, ...captured, digest: stateDigestOf(thread, captured) };
+    this.captured = undefined;
+    this.checkpointed = at;
+    this.feed_?.encoded(at, before ? toyPart(thread, at, before) : undefined, before?.k ?? 0, toyPart(thread, at, undefined));
+    return { parts: [part], bytes: part.length, digest: at.digest, parent: upon?.k ?? 0, ...(before ? { dirtyBytes: 4_096 } : {}) };
+  }
+
+  private async restoreParts({ parts, digest }: Request<'restore'>): Promise<RestoredMark | Refusal> {
+    let held: ToyState | undefined;
+    for (const bytes of parts) {
+      const next = appliedPart(bytes, held, { trusting: digest === '' });
+      if (isRefusal(next)) return next;
+      held = next;
+    }
+    return this.become(held!, digest);
+  }
+
+  private async become(held: ToyState, digest: Sha256 | ''): Promise<RestoredMark | Refusal> {
+    await this.work(this.world.dice.between(1, 20));
+    const found = stateDigestOf(this.program!.thread, held);
+    if (digest !== '' && found !== digest) return refuse('digest-mismatch', `the rebuilt state has the digest ${found}, its checkpoint ${digest}`, 'digest');
+    this.state = { ...held.state };
+    this.standing = 'frozen';
+    return { ...this.mark(this.parts(held.pendingOutputs)), pendingOutputs: held.pendingOutputs };
+  }
+
+  private async shadowFeed(durable: Request<'shadow-feed'>, link: SimLink): Promise<null> {
+    this.feed_?.end();
+    this.feed_ = new ToyFeed(this.program!.thread, link, this.checkpointed, durable, (progress) => this.tell((listener) => listener.onFeed?.(progress)));
+    return null;
+  }
+  private async shadowDurable({ k, epoch }: Request<'shadow-durable'>): Promise<null> {
+    this.feed_?.durable(k, epoch);
+    return null;
+  }
+  private async shadowFollow(link: SimLink): Promise<null> {
+    this.shadow ??= new ToyShadow(this.program!.thread, (progress) => this.tell((listener) => listener.onShadow?.(progress)), this.trusting);
+    this.shadow.follow(link);
+    return null;
+  }
+  private async shadowPromote({ k, digest }: Request<'shadow-promote'>): Promise<RestoredMark | Refusal> {
+    const held = this.shadow?.promoted();
+    this.shadow = undefined;
+    if (!held || held.k !== k) return refuse('conflict', `the shadow holds checkpoint ${held?.k ?? 0}, not ${k}`, 'k');
+    const mark = await this.become(held, this.trusting ? '' : digest);
+    if (!isRefusal(mark)) this.world.onPromoted();
+    return mark;
+  }
+  private captured: Omit<ToyState, 'k'> | undefined;
+  private checkpointed: ToyCheckpoint | undefined;
+  private feed_: ToyFeed | undefined;
+  private shadow: ToyShadow | undefined;
+  /** For a planted bug: takes deltas as they come, and asks for no digest. */
+  trusting = false;
   private copyLink: SimLink | undefined;
   /** The toy's state is small: all of it is copied during the freeze, which may come at any time. */
   private async copyBegin(link: SimLink): Promise<null> {
@@ -268,6 +312,8 @@ export class SimRunner implements Runner {
   }
   private gone(reason: string): void {
     if (!this.proc.alive) return;
+    this.feed_?.gone();
+    this.shadow?.gone();
     this.proc.crash();
     this.channel('back', this.agent, () => {
       for (const fail of [...this.open]) fail(new OperationError('connection-lost', `runner ${this.pid}: ${reason}`, { effect: 'unknown' }));

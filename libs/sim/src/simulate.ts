@@ -135,7 +135,7 @@ function result(world: World, healedAtMs: number): SimResult {
   const refusedAppends = world.devices.reduce((sum, { agent }) => sum + (agent?.status().refusedAppends ?? 0), 0);
   return {
     seed: world.options.seed, hash: world.historyHash(), violation: world.violation, lines: world.lines, faults: Object.fromEntries(world.fired), events: world.loop.ran,
-    counts: { ...checks.counts, ...gateway.counts, ...net.fired, purged: world.purger.purged, spoiled: world.spoiled, refusedAppends },
+    counts: { ...checks.counts, ...gateway.counts, ...net.fired, purged: world.purger.purged, spoiled: world.spoiled, promoted: world.promoted, refusedAppends },
     virtualMs: world.loop.nowMs, settledMs: world.loop.nowMs - healedAtMs,
   };
 }

@@ -1,6 +1,6 @@
 /** The simulated checkpoint store: chunks that can be lost, damaged or gone altogether, and a guard against older epochs. */
 import { OperationError, refuse, type Refusal, type ThreadId } from '@godwit/kernel';
-import type { CheckpointRecord } from '@godwit/journal';
+import { partsOf, type CheckpointPart, type CheckpointRecord } from '@godwit/journal';
 import type { Checkpoints } from '@godwit/handover';
 import type { Broker } from './broker.js';
 import type { Net } from './net.js';
@@ -18,29 +18,35 @@ export interface StoreRules {
 export class Store {
   readonly rules: StoreRules = { guarded: true, verified: true };
   private readonly kept = new Map<string, Uint8Array>();
+  /** Where the chain of a checkpoint begins. */
+  private readonly bases = new Map<string, number>();
 
   constructor(readonly proc: Proc, private readonly broker: Broker) {
     proc.start();
   }
 
   /** State-transfer grants the right to write by the newest owner record. */
-  write(thread: ThreadId, epoch: number, k: number, bytes: Uint8Array): Refusal | undefined {
+  write(thread: ThreadId, { epoch, k, base }: { readonly epoch: number; readonly k: number; readonly base: number }, bytes: Uint8Array): Refusal | undefined {
     const newest = this.broker.newestOwn(thread)?.record.epoch ?? 0;
     if (this.rules.guarded && epoch < newest) return refuse('stale-epoch', `epoch ${epoch} of ${thread} is over, ${newest} is the newest`, 'epoch');
     this.kept.set(`${thread}/${k}`, bytes);
+    this.bases.set(`${thread}/${k}`, base);
     return undefined;
   }
-  read(thread: ThreadId, manifest: CheckpointRecord): Uint8Array | Refusal {
-    const bytes = this.kept.get(`${thread}/${manifest.k}`) ?? (this.rules.verified ? undefined : this.kept.get(`${thread}/${manifest.k - 1}`));
-    if (!bytes) return refuse('not-found', `checkpoint ${manifest.k} of ${thread} is not in the store`);
-    if (this.rules.verified && sha256(bytes) !== manifest.digest) return refuse('snapshot-damaged', `checkpoint ${manifest.k} of ${thread} is damaged`);
+  read(thread: ThreadId, part: CheckpointPart): Uint8Array | Refusal {
+    const bytes = this.kept.get(`${thread}/${part.k}`) ?? (this.rules.verified ? undefined : this.kept.get(`${thread}/${part.k - 1}`));
+    if (!bytes) return refuse('not-found', `checkpoint ${part.k} of ${thread} is not in the store`);
+    if (this.rules.verified && sha256(bytes) !== part.digest) return refuse('snapshot-damaged', `checkpoint ${part.k} of ${thread} is damaged`);
     return bytes;
   }
   has(thread: ThreadId, manifest: CheckpointRecord): boolean {
-    return this.read(thread, manifest) instanceof Uint8Array;
+    return partsOf(manifest).every((part) => this.read(thread, part) instanceof Uint8Array);
   }
+  /** But for what checkpoint `k` and later ones rest upon. */
   removeBelow(thread: ThreadId, k: number): void {
-    for (const key of this.kept.keys()) if (key.startsWith(`${thread}/`) && Number(key.split('/')[1]) < k) this.kept.delete(key);
+    const known = [...this.kept.keys()].filter((key) => key.startsWith(`${thread}/`)).map((key) => ({ key, at: Number(key.split('/')[1]) }));
+    const keptFrom = known.filter(({ at }) => at >= k).reduce((least, { key }) => Math.min(least, this.bases.get(key) ?? k), k);
+    for (const { key, at } of known) if (at < keptFrom) this.kept.delete(key);
   }
 
   // --- faults ---
@@ -64,12 +70,12 @@ export class Store {
 }
 
 export const storeClient = (proc: Proc, store: Store, net: Net): Checkpoints => ({
-  write: async (thread, { epoch, k, parts }) => {
+  write: async (thread, { parts, ...at }) => {
     const bytes = Uint8Array.from(parts.flatMap((part) => [...part]));
-    const refusal = await asked(() => net.ask(proc, store.proc, CALL_MS, () => store.write(thread, epoch, k, bytes)));
-    return refusal ?? { chunks: 1 };
+    const refusal = await asked(() => net.ask(proc, store.proc, CALL_MS, () => store.write(thread, at, bytes)));
+    return refusal ?? { k: at.k, bytes: bytes.length, chunks: 1, digest: sha256(bytes) };
   },
-  read: (thread, manifest) => asked(() => net.ask(proc, store.proc, CALL_MS, () => store.read(thread, manifest))),
+  read: (thread, part) => asked(() => net.ask(proc, store.proc, CALL_MS, () => store.read(thread, part))),
 });
 
 async function asked<Reply>(ask: () => Promise<Reply>): Promise<Reply> {

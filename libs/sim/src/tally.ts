@@ -46,7 +46,7 @@ export function join(into: Tally, from: Tally): void {
 /** I13: what must have happened in a run of this size, and has not. */
 export function vacuous({ schedules, faults, counts }: Tally): string[] {
   const missing = FAULT_KINDS.filter((kind) => !(faults[kind]! > 0) && (schedules >= 2_000 || !RARE.includes(kind))).map((kind) => `no fault ${kind}`);
-  for (const name of ['committed', 'rolled-back', 'failed-over', 're-granted', 'refusedAppends', 'purged', 'repeated', 'released', 'drop', 'duplicate']) if (!(counts[name]! > 0)) missing.push(`no ${name}`);
+  for (const name of ['committed', 'rolled-back', 'failed-over', 're-granted', 'refusedAppends', 'purged', 'promoted', 'repeated', 'released', 'drop', 'duplicate']) if (!(counts[name]! > 0)) missing.push(`no ${name}`);
   if (!(counts['accepted']! > 10 * (counts['gaveUp'] ?? 0))) missing.push('fewer than ten inputs accepted for one given up');
   return missing;
 }

@@ -15,6 +15,8 @@ export interface PortionDone {
   readonly tally: Tally;
 }
 
+// Timeouts are errors, thousands of them; where one came from is seen when its seed is run alone.
+Error.stackTraceLimit = 0;
 parentPort?.on('message', (portion: Portion) => {
   void work(portion).then((done) => parentPort!.postMessage(done));
 });

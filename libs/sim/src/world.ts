@@ -15,7 +15,6 @@ import { Dice, EventLoop } from './loop.js';
 import { Net } from './net.js';
 import { Proc } from './proc.js';
 import { SimJournal } from './sim-journal.js';
-import { utf8 } from './program.js';
 import { PROGRAM, type RunnerWorld } from './sim-runner.js';
 import { Store, storeClient } from './store.js';
 
@@ -39,8 +38,8 @@ const threadSpec = (name: string, more: Partial<ThreadSpec>): ThreadSpec => ({
   limits: { memoryBytes: 1_000_000, stackBytes: 1_000, tableEntries: 10, safepointMs: 100, cpuCores: 1 }, goals: {},
   affinity: { devices: [], avoidDevices: [], nearThreads: [], apartFromThreads: [], pinned: false }, expectedCores: 0.1, ...more,
 });
-const deviceSpec = (name: string): DeviceSpec => ({
-  device: name as DeviceId, kind: 'cpu', cpuCores: 16, memoryBytes: 1e9, place: { pop: 'p', rack: 'r', subnet: 's' }, pricePerHour: 1, idleWatts: 1, busyWatts: 2, numaNodes: 1, runtimes: ['wasm'], labels: {},
+const deviceSpec = (name: string, i: number): DeviceSpec => ({
+  device: name as DeviceId, kind: 'cpu', cpuCores: 16, memoryBytes: 1e9, place: { pop: 'p', rack: `r${i % 2}`, subnet: 's' }, pricePerHour: i, idleWatts: 1, busyWatts: 2, numaNodes: 1, runtimes: ['wasm'], labels: {},
 });
 
 export class World {
@@ -62,6 +61,8 @@ export class World {
   wentBack = false;
   spoilRatio = 0;
   spoiled = 0;
+  /** Shadows that became their threads. */
+  promoted = 0;
   private readonly hash: Hash = createHash('sha256');
   readonly lines: string[] = [];
 
@@ -71,9 +72,9 @@ export class World {
     this.dice = new Dice(this.loop.rng);
     this.net = new Net(this.loop, this.dice);
     this.truths = [
-      { spec: threadSpec('t1', {}), random: false },
+      { spec: threadSpec('t1', { shadow: { policy: 'continuous', lagLimitMs: 500, placement: 'other-rack' } }), random: false },
       { spec: threadSpec('t2', { subscribes: ['t1' as ThreadId], tickMs: 900 }), random: false },
-      { spec: threadSpec('t3', { deterministic: false }), random: true },
+      { spec: threadSpec('t3', { deterministic: false, shadow: { policy: 'interval', lagLimitMs: 1_000, placement: 'cheapest' } }), random: true },
       ...(options.liar ? [{ spec: threadSpec('t4', {}), random: true }] : []),
     ];
     this.checks = new Checks(this.truths, (violation) => { this.violation ??= violation; });
@@ -113,13 +114,16 @@ export class World {
     return alter ? alter(journal, { proc, broker: this.broker }) : journal;
   }
 
+  private pids = 0;
   private runners(): RunnerWorld {
     return {
+      nextPid: () => ++this.pids,
       loop: this.loop, dice: this.dice,
       onExecuted: (runner, record) => {
         const device = this.devices.find(({ runners }) => runners.includes(runner));
         if (device?.mustStandStill(SLACK_MS)) this.fail('I9', `${device.device} executes ${runner.program?.thread} at ${record.seq} without a lease`);
       },
+      onPromoted: () => { this.promoted++; },
       isRandom: (thread) => this.truths.some(({ spec, random }) => random && spec.thread === thread),
     };
   }
@@ -131,9 +135,10 @@ export class World {
       ports: (device) => {
         const context = { proc: device.proc, broker: this.broker };
         const checkpoints = storeClient(device.proc, this.store, this.net);
+        const ownLog = ownLogOn(device, this.dice, bug?.syncsOwnLog ?? true);
         return {
           journal: this.journal(device.proc, 'agentJournal'), checkpoints: bug?.checkpoints?.(checkpoints, context) ?? checkpoints,
-          ownLog: ownLogOn(device, this.dice, bug?.syncsOwnLog ?? true), runner: (runner) => bug?.runner?.(runner, context) ?? runner,
+          ownLog: bug?.ownLog?.(ownLog) ?? ownLog, runner: (runner) => bug?.runner?.(runner, context) ?? runner,
           selfFencing: bug?.selfFencing ?? true,
         };
       },
@@ -200,7 +205,7 @@ export class World {
     return `m-${name}-${life}-`;
   }
   isAnswered({ spec: { thread } }: ThreadTruth): boolean {
-    return this.checks.visible.get(thread)!.some(({ messages }) => utf8.decode(messages[0]!.payload).startsWith('probe'));
+    return this.checks.answered.has(thread);
   }
   /** A thread that is not what it was declared as, or whose checkpoints are lost, is rightly stopped with an alarm. */
   mayStandStill({ spec, random }: ThreadTruth): boolean {
