@@ -4,10 +4,10 @@ import type { Refusal } from '@godwit/kernel';
 import { Agent } from '@godwit/handover';
 import { Handles } from '@godwit/shell';
 import {
-  activateCommandCodec, activateReplyCodec, agentStatusCodec, copyCommandCodec, copyReplyCodec, doneCodec, freezeCommandCodec, freezeReplyCodec, ownershipCommandCodec, prepareCommandCodec, prepareReplyCodec,
-  runCommandCodec, stagedCommandCodec, stagedReplyCodec, throttleCommandCodec,
-  type ActivateCommand, type ActivateReply, type AgentStatus, type CopyCommand, type CopyReply, type Done, type FreezeCommand, type FreezeReply, type OwnershipCommand, type PrepareCommand, type PrepareReply,
-  type RunCommand, type StagedCommand, type StagedReply, type ThrottleCommand,
+  activateCommandCodec, activateReplyCodec, agentStatusCodec, copyCommandCodec, copyReplyCodec, doneCodec, feedCommandCodec, freezeCommandCodec, freezeReplyCodec, ownershipCommandCodec, prepareCommandCodec, prepareReplyCodec,
+  runCommandCodec, shadowCommandCodec, stagedCommandCodec, stagedReplyCodec, throttleCommandCodec, unshadowCommandCodec,
+  type ActivateCommand, type ActivateReply, type AgentStatus, type CopyCommand, type CopyReply, type Done, type FeedCommand, type FreezeCommand, type FreezeReply, type OwnershipCommand, type PrepareCommand, type PrepareReply,
+  type RunCommand, type ShadowCommand, type StagedCommand, type StagedReply, type ThrottleCommand, type UnshadowCommand,
 } from '@godwit/wire';
 
 @Controller()
@@ -49,6 +49,18 @@ export class CommandsController {
   @Handles('godwit.agent.{device}.throttle', throttleCommandCodec, doneCodec)
   throttle(command: ThrottleCommand): Done | Refusal {
     return this.agent.throttle(command);
+  }
+  @Handles('godwit.agent.{device}.shadow', shadowCommandCodec, prepareReplyCodec)
+  shadow(command: ShadowCommand): Promise<PrepareReply | Refusal> {
+    return this.agent.shadow(command);
+  }
+  @Handles('godwit.agent.{device}.feed', feedCommandCodec, doneCodec)
+  feed(command: FeedCommand): Promise<Done | Refusal> {
+    return this.agent.feed(command);
+  }
+  @Handles('godwit.agent.{device}.unshadow', unshadowCommandCodec, doneCodec)
+  unshadow(command: UnshadowCommand): Done {
+    return this.agent.unshadow(command);
   }
   @Handles('godwit.agent.{device}.status', doneCodec, agentStatusCodec)
   status(): AgentStatus {

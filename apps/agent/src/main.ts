@@ -1,7 +1,6 @@
 /** The agent's process: reads configuration, opens the host's and the network's side, and wires them to the agent. */
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { crc32 } from 'node:zlib';
 import { isId, isRefusal, type DeviceId, type Refusal } from '@godwit/kernel';
 import { openAccelerators, withoutAccelerators } from '@godwit/accelerators';
 import { BulkDoor, knock } from '@godwit/bulk';
@@ -12,7 +11,7 @@ import { openCheckpointStore } from '@godwit/redis';
 import { defaultRunnerEntry, RunnerPool } from '@godwit/runner-host';
 import { demandDurability } from '@godwit/servers';
 import { configOrExit, createLog, randomIds, runService, systemClock, systemTimers } from '@godwit/shell';
-import { copyReportCodec, encodeSamples, leaseCodec, SUBJECTS, threadEventCodec, traceBatchCodec } from '@godwit/wire';
+import { copyReportCodec, encodeSamples, leaseCodec, shadowStatusCodec, SUBJECTS, threadEventCodec, traceBatchCodec } from '@godwit/wire';
 import { z } from 'zod';
 import { capacityOf, openCapacity } from './capacity.js';
 import { CommandsController } from './commands.controller.js';
@@ -76,10 +75,11 @@ const agent = new Agent(
     device, bootId, pid: process.pid, capacityCores: config.GODWIT_CPU_CORES, memoryBytes: config.GODWIT_MEMORY_BYTES, runtimes: offer.runtimes, missingRuntimes: offer.missing, bulkHost: config.GODWIT_BULK_HOST, sampleMs: config.GODWIT_SAMPLE_MS,
   },
   {
-    journal: natsJournal(link, { replicas: config.GODWIT_REPLICAS >= 3 ? 3 : 1 }), checkpoints: new RedisCheckpoints(device, nats, store), ownLog: new FileOwnLog(localLog, log), programs: new Programs(await openPrograms(link)), pool, links, clock: systemClock, timers: systemTimers, log, pageHash: crc32,
+    journal: natsJournal(link, { replicas: config.GODWIT_REPLICAS >= 3 ? 3 : 1 }), checkpoints: new RedisCheckpoints(device, nats, store), ownLog: new FileOwnLog(localLog, log), programs: new Programs(await openPrograms(link)), pool, links, clock: systemClock, timers: systemTimers, log,
     bulk: { port: door.port, expect: (migration, key, onLink) => door.expect(migration, key, onLink), forget: (migration) => door.forget(migration), knock, close: () => door.close() },
     capacity: capacityOf(enforcer, offer.missing),
     publishCopy: (report) => nats.publish(SUBJECTS.copyReport(report.thread), copyReportCodec.encode(report)),
+    publishShadow: (status) => nats.publish(SUBJECTS.shadow(status.thread), shadowStatusCodec.encode(status)),
     publishEvent: (event) => nats.publish(SUBJECTS.threadEvent(device), threadEventCodec.encode(event)),
     onProcesses: (pids) => void (config.GODWIT_SCOPE === 'processes' && collectors.setPids(pids)),
     onGone: (thread) => sampler.forget(thread),
@@ -87,7 +87,7 @@ const agent = new Agent(
 );
 const sampler = new Sampler({
   device, capacityCores: config.GODWIT_CPU_CORES, memoryBytes: config.GODWIT_MEMORY_BYTES, collectors, accelerators, enforcer, clock: systemClock,
-  hosts: () => agent.running(), links: () => links.read(),
+  hosts: () => agent.running(), links: () => links.read(), shadows: () => Object.fromEntries(agent.status().shadows.map(({ thread, lagMs }) => [`shadow.${thread}.lag_ms`, lagMs])),
   sendSamples: (batch) => nats.publish(SUBJECTS.metrics(device), encodeSamples(batch)),
   sendTrace: (batch) => nats.publish(SUBJECTS.trace(device), traceBatchCodec.encode(batch)),
 });

@@ -23,6 +23,9 @@ export class FileOwnLog implements OwnLog {
   checkpointed(at: ThreadAddress, seq: number): void {
     this.note(this.file.noteCheckpoint(at, seq));
   }
+  adoptedEpoch(at: ThreadAddress): number {
+    return this.file.newestEpoch(at)?.epoch ?? 0;
+  }
   seen(shard: ShardId): number {
     return this.file.highestSeen(shard);
   }

@@ -30,6 +30,8 @@ export interface SamplerOptions {
   readonly clock: Clock;
   readonly hosts: () => Iterable<ThreadHost>;
   readonly links: () => Reading;
+  /** How far the shadows here are behind. */
+  readonly shadows: () => Reading;
   readonly sendSamples: (batch: SampleBatch) => void;
   readonly sendTrace: (batch: TraceBatch) => void;
 }
@@ -60,7 +62,7 @@ export class Sampler {
     const device: Record<string, number> = {};
     collectors.collect(clock.monotonicMs(), device);
     accelerators.collect(clock.monotonicMs(), device);
-    Object.assign(device, this.options.links(), { 'cpu.capacity_cores': capacityCores, 'memory.capacity_bytes': memoryBytes });
+    Object.assign(device, this.options.links(), this.options.shadows(), { 'cpu.capacity_cores': capacityCores, 'memory.capacity_bytes': memoryBytes });
     const threads = new Map<ThreadId, Reading>();
     const loads: ThreadLoad[] = [];
     for (const host of this.options.hosts()) {
@@ -102,7 +104,9 @@ export class Sampler {
       'safepoint.polls_per_second': (now.polls - before.polls) / seconds,
     };
     const latency = host.latency.quantiles([0.5, 0.99]);
-    if (host.dirty.bytesPerSecond !== undefined) reading['memory.dirty_bytes_per_second'] = host.dirty.bytesPerSecond;
+    const { dirty } = host.checkpoints;
+    if (host.checkpointFreezeMs !== undefined) reading['checkpoint.freeze_ms'] = host.checkpointFreezeMs;
+    if (dirty.bytesPerSecond !== undefined) reading['memory.dirty_bytes_per_second'] = dirty.bytesPerSecond;
     if (latency) {
       reading['latency.ms_p50'] = latency[0]!;
       reading['latency.ms_p99'] = latency[1]!;

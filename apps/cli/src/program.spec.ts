@@ -74,6 +74,15 @@ describe('the command line', () => {
     expect(code).toBe(0);
   });
 
+  it('shows shadows in a column of their own, and how far they are behind', async () => {
+    const shadowStatus = { device: 'd2', state: 'following', checkpoint: 7, lagMs: 180, stateBytes: 5 };
+    routes['GET /v1/threads'] = page([{ ...THREAD, shadowStatus }, { ...THREAD, thread: 't2', shadowStatus: { ...shadowStatus, state: 'cut-off', lagMs: 4_200 } }, { ...THREAD, thread: 't3', shadowStatus: null }]);
+    const lines = (await godwit('ps')).out.split('\n');
+    expect(lines[0]).toContain('SHADOW');
+    expect(lines[1]).toContain('d2, 180 ms behind ');
+    expect(lines[2]).toContain('d2, 4.2 s behind (cut off)');
+  });
+
   it('gives the same as JSON, with --json before or behind the command', async () => {
     routes['GET /v1/threads'] = page([THREAD]);
     expect(JSON.parse((await godwit('ps', '--json')).out)).toEqual([THREAD]);

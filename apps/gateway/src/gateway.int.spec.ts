@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { deviceId, threadId } from '@godwit/kernel';
-import { decisionRecordCodec, encodeSamples, forecastCodec, migrationStatusCodec, SUBJECTS, threadEventCodec, type MigrationStatus } from '@godwit/wire';
+import { decisionRecordCodec, encodeSamples, forecastCodec, migrationStatusCodec, shadowStatusCodec, SUBJECTS, threadEventCodec, type MigrationStatus } from '@godwit/wire';
 import { jetstream } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
 import { device, events, produce, PROGRAM, startTestGateway, thread, until, type TestGateway } from './gateway.fixture.js';
@@ -37,7 +37,7 @@ describe('the gateway', () => {
   it('shows a thread in the mapping in which it is registered, and takes that again', async () => {
     const { body } = await g.ask('GET', '/v1/threads/t1');
     expect(body).toMatchObject({ thread: 't1', programSha256: PROGRAM, shard: 'app', state: 'waiting', owner: null });
-    const { state: _s, fault: _t, owner: _o, migration: _m, samples: _p, forecasts: _f, ...spec } = body;
+    const { state: _s, fault: _t, owner: _o, migration: _m, samples: _p, forecasts: _f, shadowStatus: _h, ...spec } = body;
     expect((await g.ask('POST', '/v1/threads', spec)).status).toBe(201);
   });
 
@@ -124,6 +124,15 @@ describe('the gateway', () => {
     expect((await g.ask('GET', '/v1/threads/t1')).body.samples).toEqual({ atMs: 1_000, device: 'd1', values: { 'cpu.cores': 0.2 } });
     expect((await g.ask('GET', '/v1/forecasts/devices/d1')).body.items[0]).toMatchObject({ values: [0.6, 0.7], levels: [0.5] });
     expect((await g.ask('GET', '/v1/forecasts/threads/t1')).body).toEqual({ items: [] });
+  });
+
+  it('shows a thread’s shadow, and how far it is behind', async () => {
+    const status = { thread: threadId('t1'), shadow: 's-1', device: deviceId('d2'), source: deviceId('d1'), epoch: 1, state: 'following', checkpoint: 4, digestSha256: 'a'.repeat(64), cursorSeq: 9, outN: 3, lagMs: 120.4, stateBytes: 65_536 } as const;
+    expect((await g.ask('GET', '/v1/threads/t1')).body.shadowStatus).toBeNull();
+    g.link.nc.publish(SUBJECTS.shadow(threadId('t1')), shadowStatusCodec.encode({ ...status, thread: threadId('t-fault') }));
+    g.link.nc.publish(SUBJECTS.shadow(threadId('t1')), shadowStatusCodec.encode(status));
+    await until('the shadow is shown', 5_000, async () => (await g.ask('GET', '/v1/threads/t1')).body.shadowStatus !== null);
+    expect((await g.ask('GET', '/v1/threads/t1')).body.shadowStatus).toEqual({ device: 'd2', state: 'following', checkpoint: 4, lagMs: 120, stateBytes: 65_536 });
   });
 
   it('shows that a thread’s program failed, and no longer once another device owns it', async () => {

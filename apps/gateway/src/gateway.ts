@@ -38,6 +38,7 @@ import { DecisionView } from './views/decision-view.js';
 import { ForecastView } from './views/forecast-view.js';
 import { MigrationView } from './views/migration-view.js';
 import { SamplesView } from './views/samples-view.js';
+import { ShadowsView } from './views/shadows-view.js';
 import { ThreadEventsView } from './views/thread-events-view.js';
 import { Verdicts } from './views/verdicts.js';
 
@@ -74,7 +75,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const registry = await followRegistry({ nats: link.nc, log, onVerdict: (verdict) => verdicts.take(verdict) });
   const views: Views = {
     registry, verdicts,
-    samples: new SamplesView(), forecasts: new ForecastView(), events: new ThreadEventsView(), migrations: new MigrationView(), decisions: new DecisionView(),
+    samples: new SamplesView(), forecasts: new ForecastView(), events: new ThreadEventsView(), shadows: new ShadowsView(systemClock.monotonicMs), migrations: new MigrationView(), decisions: new DecisionView(),
   };
   const follow = (stream: string, filters: readonly string[], take: Parameters<typeof followStream>[2]['take']): Followed => followStream(link, log, { stream, filters, take });
   const followed = [
@@ -121,6 +122,7 @@ interface Views {
   readonly samples: SamplesView;
   readonly forecasts: ForecastView;
   readonly events: ThreadEventsView;
+  readonly shadows: ShadowsView;
   readonly migrations: MigrationView;
   readonly decisions: DecisionView;
 }
@@ -140,6 +142,7 @@ function listen({ link, log }: GatewayOptions, views: Views): () => void {
   const stops = [
     subscribe(SUBJECTS.metrics('*'), (subject, bytes) => views.samples.take(subject.split('.')[2] ?? '', bytes)),
     subscribe(SUBJECTS.threadEvent('*'), (subject, bytes) => views.events.take(subject.split('.')[2] ?? '', bytes)),
+    subscribe(SUBJECTS.shadow('*'), (subject, bytes) => views.shadows.take(subject.split('.')[2] ?? '', bytes)),
     subscribe('godwit.forecast.*.*', (subject, bytes) => views.forecasts.take(subject, bytes)),
     // The other resources of a device.
     subscribe('godwit.forecast.device.*.>', (subject, bytes) => views.forecasts.take(subject, bytes)),
@@ -173,7 +176,7 @@ function openDoors({ journal }: GatewayOptions, views: Views, told: Told): Doors
   const owners = new Owners(journal, systemClock.monotonicMs);
   return {
     outputs, inputs: new InputDoor(journal, told), answers: new Answers(outputs, journal),
-    objects: new Objects(views.registry, owners, views.migrations, views.samples, views.forecasts, views.events),
+    objects: new Objects(views.registry, owners, views.migrations, views.samples, views.forecasts, views.events, views.shadows),
   };
 }
 

@@ -5,11 +5,12 @@
  * Invariants: D1. Verdicts are given in the order of the events. D2. A verdict is create-only: of two controllers one wins.
  * D3. No event, however malformed, stops the admission.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { isRefusal, OperationError, refuse, type Refusal } from '@godwit/kernel';
 import { applyEvent, EMPTY_REGISTRY, type Registry, type RegistryEvent, type ThreadSpec } from '@godwit/registry';
 import type { Log } from '@godwit/shell';
 import { decodeEvent, JSON_CONTENT_TYPE, STREAMS, SUBJECTS, verdictCodec, type RegistryVerdict } from '@godwit/wire';
-import { jetstream, jetstreamManager, type ConsumerMessages, type JsMsg } from '@nats-io/jetstream';
+import { jetstream, JetStreamApiCodes, JetStreamApiError, jetstreamManager, type ConsumerMessages, type JsMsg } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 
 export interface AdmissionOptions {
@@ -19,6 +20,13 @@ export interface AdmissionOptions {
   readonly checkThread: (spec: ThreadSpec) => Promise<Refusal | undefined>;
   readonly onAccepted: (event: RegistryEvent, registry: Registry) => void;
 }
+
+/** A broker that was restarted is noticed after two missed heartbeats; by default that would be half a minute. */
+const PULL = { max_messages: 500, expires: 10_000, idle_heartbeat: 2_000 } as const;
+/** Between two tries to write a verdict. */
+const WRITE_PAUSE_MS = 500;
+/** What the broker says when the subject holds a record already. */
+const EXISTS: ReadonlySet<number> = new Set([JetStreamApiCodes.StreamWrongLastSequence, JetStreamApiCodes.StreamWrongLastSequenceUnknown]);
 
 interface Incoming {
   readonly seq: number;
@@ -30,6 +38,8 @@ interface Incoming {
 export class Admission {
   registry: Registry = EMPTY_REGISTRY;
   private readonly verdicts = new Map<number, RegistryVerdict>();
+  /** Events whose verdict was there before ours: it comes behind them in the stream. */
+  private readonly awaited = new Map<number, Incoming>();
   private messages: ConsumerMessages | undefined;
   private closed = false;
 
@@ -41,7 +51,7 @@ export class Admission {
     const manager = await jetstreamManager(this.options.nats);
     const last = (await manager.streams.info(STREAMS.registry.name)).state.last_seq;
     const consumer = await jetstream(this.options.nats).consumers.get(STREAMS.registry.name);
-    this.messages = await consumer.consume();
+    this.messages = await consumer.consume(PULL);
     const early: Incoming[] = [];
     let caughtUp: (() => void) | undefined;
     const ready = new Promise<void>((resolve) => (caughtUp = resolve));
@@ -70,11 +80,23 @@ export class Admission {
     const [, , name = '', id = ''] = message.subject.split('.');
     if (name === 'verdict') {
       const verdict = verdictCodec.decode(message.data);
-      if (!isRefusal(verdict) && !this.verdicts.has(verdict.eventSeq)) this.verdicts.set(verdict.eventSeq, verdict);
+      if (!isRefusal(verdict)) this.takeVerdict(verdict);
       return undefined;
     }
     const json = message.headers?.get('Content-Type') === JSON_CONTENT_TYPE;
     return { seq: message.seq, name, id, event: decodeEvent(name, message.data, { json, subjectId: id }) };
+  }
+
+  private takeVerdict(verdict: RegistryVerdict): void {
+    const waiting = this.awaited.get(verdict.eventSeq);
+    if (!waiting) {
+      if (!this.verdicts.has(verdict.eventSeq)) this.verdicts.set(verdict.eventSeq, verdict);
+      return;
+    }
+    this.awaited.delete(verdict.eventSeq);
+    if (verdict.accepted && !isRefusal(waiting.event)) this.apply(waiting.event);
+    // It may be our own, whose acknowledgement was lost: then nobody has told it yet.
+    this.tell(verdict);
   }
 
   private async admit(incoming: Incoming): Promise<void> {
@@ -89,7 +111,7 @@ export class Admission {
       eventSeq: incoming.seq, event: incoming.name, id: incoming.id, accepted: refusal === undefined,
       code: refusal?.code ?? '', field: refusal?.field ?? '', reason: refusal?.reason ?? '',
     };
-    if (!(await this.write(verdict))) return; // another controller was first; its verdict comes through the stream
+    if (!(await this.write(verdict))) return void this.awaited.set(incoming.seq, incoming);
     if (refusal === undefined) this.apply(incoming.event as RegistryEvent);
     else this.options.log.info({ event: incoming.name, id: incoming.id, code: refusal.code, field: refusal.field, reason: refusal.reason }, 'registration refused');
     this.tell(verdict);
@@ -115,15 +137,22 @@ export class Admission {
     this.options.onAccepted(event, next);
   }
 
-  /** False when there was a verdict already. */
+  /**
+   * False when there was a verdict already: another controller's, or our own, whose acknowledgement was lost. A broker that
+   * is away is waited for, or the event would never have a verdict.
+   */
   private async write(verdict: RegistryVerdict): Promise<boolean> {
     const subject = SUBJECTS.registryVerdict(verdict.eventSeq);
-    try {
-      await jetstream(this.options.nats).publish(subject, verdictCodec.encode(verdict), { expect: { lastSubjectSequence: 0 } });
-      return true;
-    } catch (error) {
-      this.options.log.warn({ subject, err: error }, 'verdict not written');
-      return false;
+    for (;;) {
+      try {
+        await jetstream(this.options.nats).publish(subject, verdictCodec.encode(verdict), { expect: { lastSubjectSequence: 0 } });
+        return true;
+      } catch (error) {
+        if (error instanceof JetStreamApiError && EXISTS.has(error.code)) return false;
+        if (this.closed || this.options.nats.isClosed()) return false;
+        this.options.log.warn({ subject, err: error }, 'verdict not written yet');
+        await delay(WRITE_PAUSE_MS);
+      }
     }
   }
 

@@ -3,15 +3,15 @@ import { isRefusal, type DeviceId, type Refusal } from '@godwit/kernel';
 import type { AgentCalls } from '@godwit/handover';
 import { call, type Call, type Log } from '@godwit/shell';
 import {
-  activateCommandCodec, activateReplyCodec, agentStatusCodec, copyCommandCodec, copyReplyCodec, doneCodec, freezeCommandCodec, freezeReplyCodec, ownershipCommandCodec, pathReplyCodec, pathRequestCodec, prepareCommandCodec,
-  prepareReplyCodec, runCommandCodec, stagedCommandCodec, stagedReplyCodec, SUBJECTS, throttleCommandCodec,
-  type ActivateCommand, type ActivateReply, type AgentStatus, type CopyCommand, type CopyReply, type Done, type FreezeCommand, type FreezeReply, type MessageCodec, type OwnershipCommand, type PrepareCommand, type PrepareReply, type RunCommand,
-  type StagedCommand, type StagedReply, type ThrottleCommand,
+  activateCommandCodec, activateReplyCodec, agentStatusCodec, copyCommandCodec, copyReplyCodec, doneCodec, feedCommandCodec, freezeCommandCodec, freezeReplyCodec, ownershipCommandCodec, pathReplyCodec, pathRequestCodec, prepareCommandCodec,
+  prepareReplyCodec, runCommandCodec, shadowCommandCodec, stagedCommandCodec, stagedReplyCodec, SUBJECTS, throttleCommandCodec, unshadowCommandCodec,
+  type ActivateCommand, type ActivateReply, type AgentStatus, type CopyCommand, type CopyReply, type Done, type FeedCommand, type FreezeCommand, type FreezeReply, type MessageCodec, type OwnershipCommand, type PrepareCommand, type PrepareReply, type RunCommand,
+  type ShadowCommand, type StagedCommand, type StagedReply, type ThrottleCommand, type UnshadowCommand,
 } from '@godwit/wire';
 import type { NatsConnection } from '@nats-io/transport-node';
 
 /** Longest answers: a preparation compiles, a run restores, a freeze copies. */
-const TIMEOUTS = { run: 60_000, prepare: 25_000, copy: 40_000, freeze: 40_000, staged: 40_000, activate: 3_000, ownership: 3_000, throttle: 2_000, status: 2_000, path: 1_000 } as const;
+const TIMEOUTS = { run: 60_000, prepare: 25_000, copy: 40_000, freeze: 40_000, staged: 40_000, activate: 3_000, ownership: 3_000, throttle: 2_000, feed: 15_000, status: 2_000, path: 1_000 } as const;
 /** A transfer does not wait longer than this for its turn. */
 const LONGEST_WAIT_MS = 5_000;
 
@@ -45,6 +45,15 @@ export class NatsAgentCalls implements AgentCalls {
   }
   throttle(device: DeviceId, command: ThrottleCommand): Promise<Done | Refusal> {
     return this.ask(device, 'throttle', throttleCommandCodec, doneCodec, TIMEOUTS.throttle, command);
+  }
+  shadow(device: DeviceId, command: ShadowCommand): Promise<PrepareReply | Refusal> {
+    return this.ask(device, 'shadow', shadowCommandCodec, prepareReplyCodec, TIMEOUTS.prepare, command);
+  }
+  feed(device: DeviceId, command: FeedCommand): Promise<Done | Refusal> {
+    return this.ask(device, 'feed', feedCommandCodec, doneCodec, TIMEOUTS.feed, command);
+  }
+  unshadow(device: DeviceId, command: UnshadowCommand): Promise<Done | Refusal> {
+    return this.ask(device, 'unshadow', unshadowCommandCodec, doneCodec, TIMEOUTS.ownership, command);
   }
   status(device: DeviceId): Promise<AgentStatus | Refusal> {
     return this.ask(device, 'status', doneCodec, agentStatusCodec, TIMEOUTS.status, {});

@@ -12,9 +12,12 @@ import { DEFAULT_PRECOPY, ImageCopier, PRECOPY_START, precopyStep, type PrecopyL
 import type { CopiedMark, CopyProgress, LiveImage, ThreadInstance } from '@godwit/runtime';
 import { encodeSnapshot, type ThreadOutput, type ThreadSnapshot } from '@godwit/snapshot';
 import { sha256, utf8 } from '@godwit/shell/platform';
+import type { WrittenReader } from './written-ledger.js';
 
 export interface CopyParts {
   readonly instance: ThreadInstance;
+  /** Checkpoints look at the same writes. */
+  readonly written: WrittenReader;
   readonly socket: Socket;
   readonly freezeBudgetMs: number;
   readonly timeoutMs: number;
@@ -109,11 +112,13 @@ export class CopySource {
   private async round(sender: LiveSender, copier: ImageCopier, image: LiveImage): Promise<RoundReport | Refusal | undefined> {
     await this.whileHeld();
     if (this.stopping) return undefined;
-    const written = image.written?.();
+    const written = this.parts.written.take();
     const live = await image.view();
     if (isRefusal(live)) return live;
     const sent = await sender.send(copier, live, { frozen: false, written, stop: () => this.stopping || this.held });
-    return this.stopping || this.held ? undefined : sent;
+    if (!this.stopping && !this.held) return sent;
+    this.parts.written.putBack(written);
+    return undefined;
   }
 
   /** A freeze was asked for: a round that is under way is not worth finishing. */
@@ -145,7 +150,7 @@ export class CopySource {
   }
 
   private async finalRound(image: LiveImage, sender: LiveSender, copier: ImageCopier, pendingOutputs: readonly ThreadOutput[]): Promise<CopiedMark | Refusal> {
-    const written = image.written?.();
+    const written = this.parts.written.take();
     const live = await image.view();
     if (isRefusal(live)) return live;
     const sent = await sender.send(copier, live, { frozen: true, written });
@@ -173,6 +178,7 @@ export class CopySource {
   end(): void {
     this.stop();
     this.parts.slow(1);
+    this.parts.written.close();
     this.sender?.close();
     this.parts.socket.destroy();
   }

@@ -7,15 +7,15 @@
  *  V3. When Redis or the journal does not answer, nothing is learnt, and nothing that was known is given up.
  */
 import { isRefusal, type Clock, type DurationMs, type MonotonicMs, type ThreadId } from '@godwit/kernel';
-import type { CheckpointRecord, Journal, ThreadAddress } from '@godwit/journal';
+import { baseOf, partsOf, type CheckpointRecord, type Journal, type ThreadAddress } from '@godwit/journal';
 import type { CheckpointStore } from '@godwit/redis';
 import type { Log } from '@godwit/shell';
 
 export const VERIFIED_FOR_MS: DurationMs = 600_000;
-/** So many verified checkpoints are wanted of each thread: what purging rests on. */
+/** So many verified checkpoints are wanted of each thread, each on a base of its own: what purging rests on. */
 const WANTED = 2;
-/** So many manifests are looked at, newest first, to find them. */
-const LOOKED_AT = 8;
+/** So many manifests are looked at, newest first, to find them: two bases with their deltas, and some that are damaged. */
+const LOOKED_AT = 24;
 
 export interface VerifierPorts {
   readonly journal: Pick<Journal, 'checkpoints'>;
@@ -61,9 +61,10 @@ export class CheckpointVerifier {
       return finding && finding.record.digest === record.digest ? [[record.k, finding] as const] : [];
     }));
     this.findings.set(at.thread, known);
-    let counted = 0;
+    const counted = new Set<number>();
     for (const { record } of manifests) {
-      if (counted >= WANTED) break;
+      if (counted.size >= WANTED) break;
+      if (counted.has(baseOf(record))) continue;
       const finding = known.get(record.k);
       if (finding && finding.verifiedAtMs === undefined) continue;
       if (!this.isFresh(finding?.verifiedAtMs)) {
@@ -72,21 +73,22 @@ export class CheckpointVerifier {
         budget.bytes -= record.bytes;
         known.set(record.k, await this.read(at.thread, record));
       }
-      if (known.get(record.k)!.verifiedAtMs !== undefined) counted++;
+      if (known.get(record.k)!.verifiedAtMs !== undefined) counted.add(baseOf(record));
     }
     return true;
   }
 
   private async read(thread: ThreadId, record: CheckpointRecord): Promise<Finding> {
-    const { k, chunks, bytes, digest, epoch } = record;
-    const found = await this.ports.store.readCheckpoint({ thread, k, chunks, bytes, digest });
-    if (!isRefusal(found)) {
-      this.verifiedCount++;
-      return { record, verifiedAtMs: this.ports.clock.monotonicMs() };
+    const { k, epoch } = record;
+    for (const part of partsOf(record)) {
+      const found = await this.ports.store.readCheckpoint({ thread, ...part });
+      if (!isRefusal(found)) continue;
+      this.damagedCount++;
+      this.ports.log.error({ alarm: 'checkpoint-damaged', thread, k, epoch, code: found.code, field: found.field, reason: found.reason }, 'a checkpoint is damaged; it does not count');
+      return { record, verifiedAtMs: undefined };
     }
-    this.damagedCount++;
-    this.ports.log.error({ alarm: 'checkpoint-damaged', thread, k, epoch, code: found.code, field: found.field, reason: found.reason }, 'a checkpoint is damaged; it does not count');
-    return { record, verifiedAtMs: undefined };
+    this.verifiedCount++;
+    return { record, verifiedAtMs: this.ports.clock.monotonicMs() };
   }
 
   /** Keeps only the findings about these threads. */

@@ -62,6 +62,41 @@ describe('purging', () => {
     expect(alarms.map((fields) => (fields as { alarm: string; k: number }))).toMatchObject([{ alarm: 'checkpoint-damaged', k: 3 }, { alarm: 'checkpoint-damaged', k: 2 }]);
   });
 
+  it('counts checkpoints on one base as one: while there is no other base, nothing goes', async () => {
+    const { purger, thread, allOld, verifier } = await rig();
+    const t = thread();
+    await t.own();
+    for (let i = 0; i < 4; i++) {
+      await t.work(5);
+      await t.checkpoint({ base: 1 });
+    }
+    await allOld();
+    await purger.round();
+    expect(await t.left()).toEqual({ inputs: 20, outputs: 20, checkpoints: [4, 3, 2, 1] });
+    await t.work(5);
+    await t.checkpoint({ base: 5 });
+    await allOld();
+    await purger.round();
+    // The newest of the older base stays, and what it needs.
+    expect(verifier.verified(a).map(({ k }) => k)).toEqual([5, 4]);
+    expect(await t.left()).toMatchObject({ inputs: 6, checkpoints: [5, 4] });
+  });
+
+  it('a lost part takes every checkpoint that rests upon it', async () => {
+    const { purger, thread, allOld, store, verifier } = await rig();
+    const t = thread();
+    await t.own();
+    for (const base of [1, 1, 1, 4, 4]) {
+      await t.work(2);
+      await t.checkpoint({ base });
+    }
+    store.damaged.add('a 2');
+    await allOld();
+    await purger.round();
+    expect(verifier.verified(a).map(({ k }) => k)).toEqual([5, 1]);
+    expect((await t.left()).checkpoints).toEqual([5, 4, 3, 2, 1]);
+  });
+
   it('counts past a damaged checkpoint, and never trusts it again', async () => {
     const { purger, thread, allOld, store, clock, verifier } = await rig();
     const t = thread();

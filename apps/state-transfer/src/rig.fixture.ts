@@ -85,10 +85,12 @@ export class ThreadRig {
   }
 
   /** @param cursorSeq where a subscriber stands in its producers' outputs. */
-  async checkpoint(options: { readonly cursorSeq?: number; readonly bytes?: number } = {}): Promise<number> {
+  async checkpoint(options: { readonly cursorSeq?: number; readonly bytes?: number; readonly base?: number } = {}): Promise<number> {
     this.store.put(this.thread, ++this.k);
+    const base = options.base;
+    const parts = base === undefined ? {} : { parts: Array.from({ length: this.k - base + 1 }, (_, i) => ({ k: base + i, bytes: 10, chunks: 1, digest: sha256(Uint8Array.of(base + i)) })) };
     await this.appender!.appendCheckpoint({
-      k: this.k, device: d1, runtime: 'task', program: sha256(), cursorSeq: options.cursorSeq ?? this.cursorSeq, outN: this.n, chainHash: this.hash, digest: sha256(Uint8Array.of(this.k)), bytes: options.bytes ?? 10, chunks: 1,
+      k: this.k, device: d1, runtime: 'task', program: sha256(), cursorSeq: options.cursorSeq ?? this.cursorSeq, outN: this.n, chainHash: this.hash, digest: sha256(Uint8Array.of(this.k)), bytes: options.bytes ?? 10, chunks: 1, ...parts,
     });
     return this.k;
   }

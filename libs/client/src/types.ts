@@ -64,6 +64,8 @@ export type Thread = ThreadSpec & {
   readonly fault: { readonly code: string; readonly reason: string; readonly atMs: number } | null;
   readonly owner: ThreadOwner | null;
   readonly migration: { readonly migration: string; readonly phase: string; readonly source: string; readonly target: string } | null;
+  /** Its standby; null while there is none. `lagMs`: since what it holds was known to be current. */
+  readonly shadowStatus: { readonly device: string; readonly state: 'waiting' | 'following' | 'cut-off'; readonly checkpoint: number; readonly lagMs: number; readonly stateBytes: number } | null;
   readonly samples: LastSamples | null;
   readonly forecasts: readonly ForecastSummary[];
 };

@@ -9,3 +9,7 @@ export { MigrationDriver, type DriverParts } from './controller/migration-driver
 export { ResourceManager, type ManagerParts } from './controller/resource-manager.js';
 export { AppendQueue, asUnknown, type Appendable, type AppendAnswer, type AppendLimits, type AppendWire } from './journal/append-queue.js';
 export { QueuedAppender, type Appended, type ToItem } from './journal/records-to-append.js';
+export { DEFAULT_CHAIN, type ChainLimits } from './agent/checkpoint-chain.js';
+export { ShadowKeeper, type KeeperParts } from './controller/shadow-keeper.js';
+export { placeShadow, whyNotShadow, type ShadowPlaces } from './controller/shadow-place.js';
+export { TakeOvers, TAKE_OVERS_AT_ONCE } from './controller/take-overs.js';

@@ -3,11 +3,11 @@
  * timers. Apps implement them on Node, NATS and Redis; the simulator implements them on one seeded queue.
  */
 import type { DeviceId, DurationMs, InstantMs, MigrationId, Refusal, ShardId, ThreadId } from '@godwit/kernel';
-import type { CheckpointRecord, Fence, ThreadAddress } from '@godwit/journal';
-import type { ActivateCommand, ActivateReply, Done, CopyCommand, CopyReply, FreezeCommand, FreezeReply, Lease, OwnershipCommand, PrepareCommand, PrepareReply, RunCommand, StagedCommand, StagedReply, ThrottleCommand } from '@godwit/migration';
+import type { CheckpointPart, Fence, ThreadAddress } from '@godwit/journal';
+import type { ActivateCommand, ActivateReply, AgentStatus, Done, CopyCommand, CopyReply, FeedCommand, FreezeCommand, FreezeReply, Lease, OwnershipCommand, PrepareCommand, PrepareReply, RunCommand, ShadowCommand, StagedCommand, StagedReply, ThrottleCommand, UnshadowCommand } from '@godwit/migration';
 import type { ClusterSnapshot, MoveInFlight, MoveSample, PastMove, SettledCounts } from '@godwit/decision';
 import type { Registry, ThreadSpec } from '@godwit/registry';
-import type { CopyProgress, InputRecord, RunnerRequestName, RunnerRequests, RuntimeSample, ThreadProgram } from '@godwit/runtime';
+import type { CopyProgress, FeedProgress, InputRecord, RunnerRequestName, RunnerRequests, RuntimeSample, ShadowProgress, ThreadProgram } from '@godwit/runtime';
 import type { ThreadOutput } from '@godwit/snapshot';
 
 type Tell = (fields: object, message: string) => void;
@@ -32,6 +32,10 @@ export interface RunnerListener {
   onExit(code: number): void;
   /** The copy that was begun has come so far. */
   onCopy?(progress: CopyProgress): void;
+  /** What this shadow holds now. */
+  onShadow?(progress: ShadowProgress): void;
+  /** What the shadow that this thread feeds has acknowledged. */
+  onFeed?(progress: FeedProgress): void;
   /** The process is gone without having been asked to. */
   onDied(reason: string): void;
 }
@@ -70,12 +74,12 @@ export interface BulkPaths {
   close(): void;
 }
 
-/** Checkpoints by grant of state-transfer: written once per number, read back by manifest. */
+/** Checkpoints by grant of state-transfer: each writes one part, a base or a delta; read back part by part. */
 export interface Checkpoints {
-  /** @returns how many chunks were written, or why it was refused. @throws OperationError when the store fails. */
-  write(thread: ThreadId, checkpoint: { readonly epoch: number; readonly k: number; readonly parts: readonly Uint8Array[] }): Promise<{ readonly chunks: number } | Refusal>;
-  /** The encoded snapshot, verified against the manifest. */
-  read(thread: ThreadId, manifest: CheckpointRecord): Promise<Uint8Array | Refusal>;
+  /** @param checkpoint `base`: where its chain begins. @returns what the manifest says of it, or why it was refused. @throws OperationError when the store fails. */
+  write(thread: ThreadId, checkpoint: { readonly epoch: number; readonly k: number; readonly base: number; readonly parts: readonly Uint8Array[] }): Promise<CheckpointPart | Refusal>;
+  /** The part's bytes, verified against its digest. @throws OperationError when the store fails. */
+  read(thread: ThreadId, part: CheckpointPart): Promise<Uint8Array | Refusal>;
 }
 
 /**
@@ -86,6 +90,8 @@ export interface OwnLog {
   adopted(at: ThreadAddress, fence: Fence): Promise<void>;
   appended(at: ThreadAddress, fence: Fence, output: ThreadOutput, seq: number): void;
   checkpointed(at: ThreadAddress, seq: number): void;
+  /** Newest epoch of the thread that was adopted here, in this life of the agent or an earlier one; 0 for none. */
+  adoptedEpoch(at: ThreadAddress): number;
   /** Highest sequence of the shard that was seen, 0 for none. */
   seen(shard: ShardId): number;
 }
@@ -106,9 +112,6 @@ export interface PeerLinks {
   copied(device: DeviceId, bytes: number, ms: DurationMs): void;
 }
 
-/** CRC-32 of a page. */
-export type PageHash = (page: Uint8Array) => number;
-
 /** Commands to agents. @throws OperationError('timeout' | 'connection-lost') when no answer comes: the effect is unknown. */
 export interface AgentCalls {
   run(device: DeviceId, command: RunCommand): Promise<Done | Refusal>;
@@ -119,6 +122,10 @@ export interface AgentCalls {
   activate(device: DeviceId, command: ActivateCommand): Promise<ActivateReply | Refusal>;
   ownership(device: DeviceId, verb: 'thaw' | 'retire', command: OwnershipCommand): Promise<Done | Refusal>;
   throttle(device: DeviceId, command: ThrottleCommand): Promise<Done | Refusal>;
+  shadow(device: DeviceId, command: ShadowCommand): Promise<PrepareReply | Refusal>;
+  feed(device: DeviceId, command: FeedCommand): Promise<Done | Refusal>;
+  unshadow(device: DeviceId, command: UnshadowCommand): Promise<Done | Refusal>;
+  status(device: DeviceId): Promise<AgentStatus | Refusal>;
   /** A transfer's turn. Never fails: without an answer the move goes on. */
   waitForPath(source: DeviceId, target: DeviceId, sizeBytes: number): Promise<void>;
 }

@@ -4,7 +4,7 @@ import type { DecisionId, DeviceId, MigrationId, Sha256, ThreadId } from '@godwi
 import { ACTIONS, TRIGGER_NAMES, type Decision, type Settlement } from '@godwit/decision';
 import {
   PHASES, type ActivateCommand, type ActivateReply, type AgentStatus, type Done, type CopyCommand, type CopyReply, type CopyReport, type FreezeCommand, type FreezeReply, type Lease, type MigrateReply, type MigrateRequest,
-  type OwnershipCommand, type PrepareCommand, type PrepareReply, type RunCommand, type StagedCommand, type StagedReply, type ThreadEvent, type ThrottleCommand, type Outcome, type Phase,
+  type FeedCommand, type OwnershipCommand, type PrepareCommand, type PrepareReply, type RunCommand, type ShadowCommand, type ShadowStatus, type StagedCommand, type StagedReply, type ThreadEvent, type ThrottleCommand, type UnshadowCommand, type Outcome, type Phase,
 } from '@godwit/migration';
 import { z } from 'zod';
 import { bytes, closedSet, finite, id, longText, optionalId, positive, ratio, sha256, shortText, whole } from './fields.js';
@@ -13,7 +13,7 @@ import { threadSpecSchema } from './registry.js';
 
 export type {
   ActivateCommand, ActivateReply, AgentStatus, Done, CopyCommand, CopyReply, CopyReport, FreezeCommand, FreezeReply, Lease, MigrateReply, MigrateRequest, MissingRuntime, OwnershipCommand,
-  PrepareCommand, PrepareReply, RunCommand, StagedCommand, StagedReply, ThreadEvent, ThreadStatus, ThrottleCommand,
+  FeedCommand, PrepareCommand, PrepareReply, RunCommand, ShadowCommand, ShadowStatus, StagedCommand, StagedReply, ThreadEvent, ThreadStatus, ThrottleCommand, UnshadowCommand,
 } from '@godwit/migration';
 
 const { decision: { v1: decisionV1 }, migration: { v1: migrationV1 }, agent: { v1: agentV1 }, transfer: { v1: transferV1 }, graph: { v1: graphV1 } } = godwit;
@@ -100,9 +100,19 @@ export const activateReplyCodec = codec<ActivateReply>('ActivateReply', agentV1.
 export const ownershipCommandCodec = codec<OwnershipCommand>('OwnershipCommand', agentV1.OwnershipCommand, { thread, epoch: positive, ownSeq: whole, migration: z.string().default('') });
 export const throttleCommandCodec = codec<ThrottleCommand>('ThrottleCommand', agentV1.ThrottleCommand, { thread, cpuCores: z.number().min(0).max(4096) });
 export const doneCodec = codec<Done>('Done', agentV1.Done, {});
+export const shadowCommandCodec = codec<ShadowCommand>('ShadowCommand', agentV1.ShadowCommand, { shadow: id<MigrationId>(), spec: threadSpecSchema, source: id<DeviceId>(), epoch: positive, transferKey: key });
+export const feedCommandCodec = codec<FeedCommand>('FeedCommand', agentV1.FeedCommand, { shadow: id<MigrationId>(), thread, epoch: positive, target: id<DeviceId>(), bulkHost: shortText, bulkPort: port, transferKey: key, checkpointMs: z.number().min(10).max(86_400_000) });
+export const unshadowCommandCodec = codec<UnshadowCommand>('UnshadowCommand', agentV1.UnshadowCommand, { shadow: shortText, thread });
+const shadowStatus = {
+  thread, shadow: shortText, device: id<DeviceId>(), source: id<DeviceId>(), epoch: whole, state: z.enum(['waiting', 'following', 'cut-off']), checkpoint: whole, digestSha256: z.union([z.literal(''), sha256]),
+  cursorSeq: whole, outN: whole, lagMs: finite, stateBytes: whole,
+};
+export const shadowStatusCodec = codec<ShadowStatus>('ShadowStatus', agentV1.ShadowStatus, shadowStatus);
 export const agentStatusCodec = codec<AgentStatus>('StatusReply', agentV1.StatusReply, {
   device: id<DeviceId>(), enforcement: shortText, missing: z.array(longText), refusedAppends: whole, bootId: shortText, pid: whole,
-  threads: z.array(z.strictObject({ thread, epoch: whole, state: shortText, outN: whole, cursorSeq: whole, refusedAppends: whole, fault: longText })),
+  threads: z.array(z.strictObject({ thread, epoch: whole, state: shortText, outN: whole, cursorSeq: whole, refusedAppends: whole, fault: longText, checkpoint: whole,
+    startedFrom: z.enum(['', 'copy', 'shadow', 'checkpoint', 'beginning']), feeds: shortText })),
+  shadows: z.array(z.strictObject(shadowStatus)),
 });
 export const leaseCodec = codec<Lease>('Lease', agentV1.Lease, { device: id<DeviceId>(), bootId: shortText, instance: shortText, renewedAtMs: finite, bulkHost: shortText, bulkPort: port,
   missingRuntimes: maybe(z.array(z.strictObject({ runtime: shortText, reason: longText })).max(8)),

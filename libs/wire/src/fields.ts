@@ -50,6 +50,11 @@ export function defaulted<Inner extends z.ZodType>(inner: Inner, fallback: z.out
   });
 }
 
+/** A nested message that may be left out, and then is absent: proto3 gives null for it. */
+export function maybeMessage<Inner extends z.ZodType>(inner: Inner) {
+  return z.codec(z.unknown().optional(), z.optional(inner), { decode: (given) => (given ?? undefined) as z.input<Inner> | undefined, encode: (value) => value as unknown });
+}
+
 /** A nested message that may be left out: absent and null mean the message with all its defaults. */
 export function optionalMessage<Inner extends z.ZodType>(inner: Inner) {
   return z.codec(z.unknown().optional(), inner, {

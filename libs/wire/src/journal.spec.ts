@@ -1,5 +1,5 @@
 import type { DeviceId, RequestId, Sha256 } from '@godwit/kernel';
-import { inRecordCodec, outRecordCodec, ownRecordCodec } from './journal.js';
+import { checkpointRecordCodec, inRecordCodec, outRecordCodec, ownRecordCodec } from './journal.js';
 
 describe('journal records on the wire', () => {
   it('come back as they were', () => {
@@ -7,6 +7,13 @@ describe('journal records on the wire', () => {
     expect(ownRecordCodec.decode(ownRecordCodec.encode(own))).toEqual(own);
     const out = { epoch: 1, n: 7, causedBySeq: 5, originMs: 1.5, messages: [{ kind: 'k', payload: new Uint8Array([1, 2]) }], hash: 'a'.repeat(64) as Sha256, exit: { code: -1 } };
     expect(outRecordCodec.decode(outRecordCodec.encode(out))).toEqual(out);
+  });
+  it('name the parts of a checkpoint, and none in manifests of older versions', () => {
+    const sha = (c: string): Sha256 => c.repeat(64) as Sha256;
+    const manifest = { k: 4, epoch: 2, device: 'd-1' as DeviceId, runtime: 'wasm' as const, program: sha('a'), cursorSeq: 9, outN: 3, chainHash: sha('b'), digest: sha('c'), bytes: 30, chunks: 2 };
+    expect(checkpointRecordCodec.decode(checkpointRecordCodec.encode(manifest))).toEqual(manifest);
+    const chained = { ...manifest, parts: [{ k: 3, bytes: 20, chunks: 1, digest: sha('d') }, { k: 4, bytes: 10, chunks: 1, digest: sha('e') }] };
+    expect(checkpointRecordCodec.decode(checkpointRecordCodec.encode(chained))).toEqual(chained);
   });
   it('are refused with the field that is wrong', () => {
     const bad = { epoch: 3, device: 'D!' as DeviceId, reason: 'placed' as const, checkpoint: 2, note: '' };

@@ -11,6 +11,8 @@ const v1 = godwit.journal.v1;
 /** One message of a thread is at most this long; a record carries at most `MAX_RECORD_BYTES`. */
 export const MAX_MESSAGE_BYTES = 1024 * 1024;
 export const MAX_RECORD_BYTES = 4 * 1024 * 1024;
+/** A checkpoint is a base and at most so many deltas, less one. */
+export const MAX_CHECKPOINT_PARTS = 256;
 export const messageSchema = z.strictObject({
   kind: z.string().regex(/^[a-zA-Z0-9._-]{0,64}$/, 'must be at most 64 of a-z, A-Z, 0-9, ., _ and -').default(''),
   payload: bytes(MAX_MESSAGE_BYTES),
@@ -39,13 +41,18 @@ export const checkpointRecordCodec = messageCodec<CheckpointRecord>('CheckpointR
   z.strictObject({
     k: positive, epoch: positive, device: id<DeviceId>(), runtime: runtimeKind, programSha256: sha256, cursorSeq: whole, outN: whole,
     chainSha256: sha256, digestSha256: sha256, sizeBytes: whole, chunks: positive,
+    parts: z.array(z.strictObject({ k: positive, sizeBytes: whole, chunks: positive, digestSha256: sha256 })).max(MAX_CHECKPOINT_PARTS),
   }),
   z.custom<CheckpointRecord>(),
   {
-    decode: ({ programSha256, chainSha256, digestSha256, sizeBytes, ...rest }) =>
-      ({ ...rest, program: programSha256, chainHash: chainSha256, digest: digestSha256, bytes: sizeBytes }) as CheckpointRecord,
-    encode: ({ program, chainHash, digest, bytes: sizeBytes, ...rest }) =>
-      ({ ...rest, programSha256: program, chainSha256: chainHash, digestSha256: digest, sizeBytes }) as never,
+    decode: ({ programSha256, chainSha256, digestSha256, sizeBytes, parts, ...rest }) => ({
+      ...rest, program: programSha256, chainHash: chainSha256, digest: digestSha256, bytes: sizeBytes,
+      ...(parts.length > 0 ? { parts: parts.map((part) => ({ k: part.k, bytes: part.sizeBytes, chunks: part.chunks, digest: part.digestSha256 })) } : {}),
+    }) as CheckpointRecord,
+    encode: ({ program, chainHash, digest, bytes: sizeBytes, parts = [], ...rest }) => ({
+      ...rest, programSha256: program, chainSha256: chainHash, digestSha256: digest, sizeBytes,
+      parts: parts.map((part) => ({ k: part.k, sizeBytes: part.bytes, chunks: part.chunks, digestSha256: part.digest })),
+    }) as never,
   },
 ));
 

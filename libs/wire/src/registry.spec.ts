@@ -42,6 +42,32 @@ describe('registration events', () => {
   });
 });
 
+describe('a thread’s shadow', () => {
+  const withShadow = (shadow: object) => threadSpecCodec.fromJson({ ...thread, shadow });
+  it('is none unless it is asked for, and comes back as it was', () => {
+    expect((threadSpecCodec.fromJson(thread) as ThreadSpec).shadow).toBeUndefined();
+    const spec = withShadow({ policy: 'continuous', lagLimitMs: 200 }) as ThreadSpec;
+    expect(spec.shadow).toEqual({ policy: 'continuous', lagLimitMs: 200, placement: 'other-rack' });
+    expect(threadSpecCodec.decode(threadSpecCodec.encode(spec))).toEqual(spec);
+    expect((withShadow({}) as ThreadSpec).shadow).toEqual({ policy: 'none', lagLimitMs: 1_000, placement: 'other-rack' });
+    expect((withShadow({ policy: 'interval', placement: 'named', device: 'd-1' }) as ThreadSpec).shadow).toMatchObject({ placement: 'named', device: 'd-1' });
+    const plain = threadSpecCodec.fromJson(thread) as ThreadSpec;
+    expect(threadSpecCodec.decode(threadSpecCodec.encode(plain))).toEqual(plain);
+  });
+  it.each<[string, object, string]>([
+    ['a negative lag', { policy: 'continuous', lagLimitMs: -1 }, 'shadow.lagLimitMs'],
+    ['a lag below 50 ms', { policy: 'continuous', lagLimitMs: 49 }, 'shadow.lagLimitMs'],
+    ['a lag above a minute', { policy: 'continuous', lagLimitMs: 60_001 }, 'shadow.lagLimitMs'],
+    ['a lag that is no number', { policy: 'continuous', lagLimitMs: '1 s' }, 'shadow.lagLimitMs'],
+    ['an unknown policy', { policy: 'always' }, 'shadow.policy'],
+    ['an unknown placement', { policy: 'interval', placement: 'moon' }, 'shadow.placement'],
+    ['named without a device', { policy: 'interval', placement: 'named' }, 'shadow.device'],
+    ['a device that is not named', { policy: 'interval', device: 'd-1' }, 'shadow.device'],
+    ['a device that is no id', { policy: 'interval', placement: 'named', device: 'D 1' }, 'shadow.device'],
+    ['a field that there is not', { policy: 'interval', colour: 'red' }, 'shadow.colour'],
+  ])('is refused with %s', (_what, shadow, field) => expect(withShadow(shadow)).toMatchObject({ refused: true, field }));
+});
+
 describe('control messages', () => {
   it('carry a whole thread spec inside a command', () => {
     const spec = threadSpecCodec.fromJson(thread) as ThreadSpec;

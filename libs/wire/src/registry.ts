@@ -2,11 +2,11 @@
 import { godwit } from '#generated';
 import { refuse, type ApplicationId, type DeviceId, type Refusal, type ShardId, type ThreadId } from '@godwit/kernel';
 import {
-  DEVICE_KINDS, EVENT_NAMES, type ApplicationSpec, type DeviceSpec, type EventName, type LoadForecastSpec, type MaintenanceSpec,
-  type RegistryEvent, type ReservationSpec, type ThreadSpec,
+  DEVICE_KINDS, EVENT_NAMES, SHADOW_PLACEMENTS, SHADOW_POLICIES, type ApplicationSpec, type DeviceSpec, type EventName, type LoadForecastSpec, type MaintenanceSpec,
+  type RegistryEvent, type ReservationSpec, type ShadowPlacement, type ShadowPolicy, type ThreadSpec,
 } from '@godwit/registry';
 import { z } from 'zod';
-import { closedSet, defaulted, finite, id, longText, nonNegative, optionalId, optionalMessage, sha256, shortText, whole } from './fields.js';
+import { closedSet, defaulted, finite, id, longText, nonNegative, maybeMessage, optionalId, optionalMessage, sha256, shortText, whole } from './fields.js';
 import { messageCodec, type MessageCodec } from './message-codec.js';
 import { runtimeKind } from './journal.js';
 
@@ -51,13 +51,20 @@ const limits = z.strictObject({
   cpuCores: defaulted(z.number().positive().max(4096), 1),
 });
 
+const shadow = z.strictObject({
+  policy: defaulted(closedSet('SHADOW_POLICY', SHADOW_POLICIES as [ShadowPolicy, ...ShadowPolicy[]]), 'none'),
+  lagLimitMs: defaulted(z.number().min(50, 'must be 50 to 60000').max(60_000, 'must be 50 to 60000'), 1_000),
+  placement: defaulted(closedSet('SHADOW_PLACEMENT', SHADOW_PLACEMENTS as [ShadowPlacement, ...ShadowPlacement[]]), 'other-rack'),
+  device: optionalId<DeviceId>(),
+}).refine(({ placement, device }) => (placement === 'named') === (device !== undefined), { path: ['device'], error: 'is needed with placement named, and with no other' });
+
 /** The shard of a thread defaults to its application, whose id stands in the same message. */
 const threadSchema = z.strictObject({
   thread: id<ThreadId>(), application: id<ApplicationId>(), shard: defaulted(z.union([id<ShardId>(), z.literal('')]), ''), task: optionalId<string>(),
   runtime: runtimeKind, programSha256: sha256, args: defaulted(z.array(longText).max(256), []), env: stringMap(256),
   seed: defaulted(z.int().min(0).max(0xffff_ffff), 1), subscribes: ids<ThreadId>(256), deterministic: defaulted(z.boolean(), true),
   tickMs: defaulted(z.union([z.literal(0), z.number().min(10).max(86_400_000)]), 0), checkpointMs: defaulted(z.number().min(100).max(86_400_000), 5_000),
-  limits: optionalMessage(limits), goals: optionalMessage(goals), affinity: optionalMessage(affinity), expectedCores: defaulted(z.number().min(0).max(4096), 0.05),
+  limits: optionalMessage(limits), goals: optionalMessage(goals), affinity: optionalMessage(affinity), shadow: maybeMessage(shadow), expectedCores: defaulted(z.number().min(0).max(4096), 0.05),
 });
 export const threadSpecSchema = z.codec(threadSchema, z.custom<ThreadSpec>(), {
   decode: ({ programSha256, shard, ...rest }) => ({ ...rest, shard: shard === '' ? rest.application : shard, program: programSha256 }) as unknown as ThreadSpec,

@@ -16,7 +16,15 @@ function stateCell({ state, migration, fault }: Thread): string {
   return migration ? `${state} (${migration.phase} → ${migration.target})` : state;
 }
 
-const threadColumns = (nowMs: number): readonly Column<Thread>[] => [
+/** `d-large, 180 ms behind`; what it holds is good also when it is cut off. */
+function shadowCell({ shadowStatus }: Thread): string {
+  if (!shadowStatus) return NONE;
+  const { device, state, lagMs } = shadowStatus;
+  return state === 'waiting' ? `${device} (begins)` : `${device}, ${duration(lagMs)} behind${state === 'cut-off' ? ' (cut off)' : ''}`;
+}
+
+/** Shadows have a column where there are any. */
+const threadColumns = (nowMs: number, threads: readonly Thread[]): readonly Column<Thread>[] => [
   { heading: 'THREAD', cell: (t) => t.thread },
   { heading: 'APP', cell: (t) => t.application },
   { heading: 'STATE', cell: stateCell },
@@ -25,6 +33,7 @@ const threadColumns = (nowMs: number): readonly Column<Thread>[] => [
   { heading: 'MEMORY', cell: (t) => bytes(t.samples?.values['memory.bytes']), right: true },
   { heading: 'BACKLOG', cell: (t) => figure(t.samples?.values['input.backlog_records'], 0), right: true },
   { heading: 'P99', cell: (t) => duration(t.samples?.values['latency.ms_p99']), right: true },
+  ...(threads.some(({ shadowStatus }) => shadowStatus) ? [{ heading: 'SHADOW', cell: shadowCell }] : []),
   { heading: 'HERE FOR', cell: (t) => (t.owner ? duration(Math.max(0, nowMs - t.owner.sinceMs)) : NONE), right: true },
 ];
 
@@ -45,7 +54,7 @@ export function addLists(program: Command, terminal: Terminal): void {
       const session = await openSession(command, terminal);
       await repeated(session, options.watch, async () => {
         const threads = await collected(session.client.all((page) => session.client.threads(page)));
-        session.show(threads, (all) => (all.length === 0 ? 'no threads; `godwit run FILE` starts one' : table(all, threadColumns(terminal.nowMs()), session)));
+        session.show(threads, (all) => (all.length === 0 ? 'no threads; `godwit run FILE` starts one' : table(all, threadColumns(terminal.nowMs(), all), session)));
       });
     });
   program.command('devices').description('devices: load, capacity and risk')

@@ -1,6 +1,6 @@
 /** `run`: from a file to a running thread. `rm`: away with it. */
 import type { NewThread, Thread } from '@godwit/client';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
@@ -13,6 +13,7 @@ const MIB = 1024 * 1024;
 /** One input record carries so much of `--stdin`. */
 const CHUNK_BYTES = 256 * 1024;
 const NEWLINE = 0x0a;
+const DEFAULT_SHADOW_LAG_MS = 1_000;
 /** Longest wait for a device to take the thread, and how often we look. */
 const PLACEMENT = { limitMs: 15_000, everyMs: 250 } as const;
 
@@ -34,6 +35,9 @@ export interface RunOptions {
   readonly memory?: number;
   readonly tick?: number;
   readonly freezeBudget?: number;
+  readonly shadow?: 'interval' | 'continuous';
+  readonly shadowLag?: number;
+  readonly shadowOn?: string;
   readonly deterministic: boolean;
   readonly stdin?: string;
   readonly follow?: boolean;
@@ -58,8 +62,15 @@ export function registration(thread: string, kind: Kind, programSha256: string, 
     ...(producer ? { shard: producer.shard } : {}), ...(options.args ? { args: options.args } : {}), ...(options.env ? { env: options.env } : {}),
     ...(options.subscribe ? { subscribes: options.subscribe } : {}), ...(options.tick === undefined ? {} : { tickMs: options.tick }),
     ...(options.device ? { affinity: { devices: options.device } } : {}), ...(options.memory === undefined ? {} : { limits: { memoryBytes: Math.round(options.memory * MIB) } }),
-    ...(options.freezeBudget === undefined ? {} : { goals: { freezeBudgetMs: options.freezeBudget } }),
+    ...(options.freezeBudget === undefined ? {} : { goals: { freezeBudgetMs: options.freezeBudget } }), ...shadowOf(options),
   };
+}
+
+/** A lag or a device alone ask for a shadow too. */
+function shadowOf({ shadow, shadowLag, shadowOn }: RunOptions): Pick<NewThread, 'shadow'> {
+  if (shadow === undefined && shadowLag === undefined && shadowOn === undefined) return {};
+  const policy = shadow ?? (shadowLag === undefined ? 'interval' : 'continuous');
+  return { shadow: { policy, lagLimitMs: shadowLag ?? DEFAULT_SHADOW_LAG_MS, ...(shadowOn === undefined ? { placement: 'other-rack' } : { placement: 'named', device: shadowOn }) } };
 }
 
 /** Pieces of at most `CHUNK_BYTES`, cut behind a newline where there is one. */
@@ -139,6 +150,7 @@ export function addRun(program: Command, terminal: Terminal): void {
     .option('--args <values...>', 'the program’s arguments').option('--env <NAME=VALUE>', 'an environment variable; repeatable', pair)
     .option('--device <id>', 'only on this device; repeatable', ids).option('--subscribe <id>', 'consume the outputs of this thread; repeatable', ids)
     .option('--memory <MiB>', 'most memory', positive).option('--tick <ms>', 'period of its own timer', whole).option('--freeze-budget <ms>', 'longest freeze a migration may cost', positive)
+    .addOption(new Option('--shadow <policy>', 'a standby on another device').choices(['interval', 'continuous'])).option('--shadow-lag <ms>', 'how far it may be behind, 50 to 60000', positive).option('--shadow-on <id>', 'on this device', id)
     .option('--no-deterministic', 'replay does not give the same outputs').option('--stdin <file>', 'its input; - for stdin').option('--follow', 'print its outputs as they come')
     .action(async (file: string, options: RunOptions, command: Command) => run(await openSession(command, terminal), file, options));
   program.command('rm').description('remove a thread').argument('<thread>', 'the thread', id)

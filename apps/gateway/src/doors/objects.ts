@@ -4,6 +4,7 @@ import { applicationSpecCodec, deviceSpecCodec } from '@godwit/wire';
 import type { ForecastSummary, ForecastView } from '../views/forecast-view.js';
 import type { MigrationRecord, MigrationView } from '../views/migration-view.js';
 import type { LastSamples, SamplesView } from '../views/samples-view.js';
+import type { ShadowsView } from '../views/shadows-view.js';
 import type { ThreadEventsView } from '../views/thread-events-view.js';
 import type { Owner, Owners } from './owners.js';
 
@@ -22,6 +23,8 @@ export type ThreadJson = Omit<Shown<ThreadSpec>, 'program'> & {
   readonly fault: { readonly code: string; readonly reason: string; readonly atMs: number } | null;
   readonly owner: { readonly device: string; readonly epoch: number; readonly reason: string; readonly sinceMs: number; readonly checkpoint: number; readonly note: string } | null;
   readonly migration: { readonly migration: string; readonly phase: string; readonly source: string; readonly target: string } | null;
+  /** Its standby; null while there is none. `lagMs`: since what it holds was known to be current. */
+  readonly shadowStatus: { readonly device: string; readonly state: string; readonly checkpoint: number; readonly lagMs: number; readonly stateBytes: number } | null;
   readonly samples: LastSamples | null;
   readonly forecasts: readonly ForecastSummary[];
 };
@@ -45,6 +48,7 @@ export class Objects {
   constructor(
     private readonly source: { readonly registry: Registry }, private readonly owners: Owners, private readonly migrations: MigrationView,
     private readonly samples: SamplesView, private readonly forecasts: ForecastView, private readonly events: ThreadEventsView,
+    private readonly shadows: ShadowsView,
   ) {}
 
   threadSpec(id: string): ThreadSpec | undefined {
@@ -104,12 +108,14 @@ export class Objects {
   private threadJson(spec: ThreadSpec, owner: Owner, underWay: ReadonlyMap<string, MigrationRecord>): ThreadJson {
     const migration = underWay.get(spec.thread);
     const fault = owner && this.events.fault(spec.thread, owner.record.epoch);
+    const shadow = this.shadows.of(spec.thread);
     return {
       ...threadSpecJson(spec),
       state: stateOf(owner, migration, fault !== undefined),
       fault: fault ? { code: fault.code, reason: fault.reason, atMs: fault.atMs } : null,
       owner: owner ? { device: owner.record.device, epoch: owner.record.epoch, reason: owner.record.reason, sinceMs: owner.atMs, checkpoint: owner.record.checkpoint, note: owner.record.note } : null,
       migration: migration ? { migration: migration.migration, phase: migration.phase, source: migration.source, target: migration.target } : null,
+      shadowStatus: shadow ? { device: shadow.device, state: shadow.state, checkpoint: shadow.checkpoint, lagMs: Math.round(shadow.lagMs), stateBytes: shadow.stateBytes } : null,
       samples: this.samples.thread(spec.thread) ?? null,
       forecasts: this.forecasts.summaries('thread', spec.thread),
     };

@@ -15,10 +15,11 @@ export class ExactReader {
   private failure: Error | undefined;
   /** Called when nothing more can be read; for whoever waits for something else on the same socket. */
   onFailure: () => void = () => undefined;
-  private readonly timer: NodeJS.Timeout;
+  private readonly timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly socket: Socket, timeoutMs: number) {
-    this.timer = setTimeout(() => this.fail(new OperationError('timeout', `snapshot stream: not finished within ${timeoutMs} ms`, { effect: 'unknown' })), timeoutMs);
+  /** @param timeoutMs for all that is read; undefined: for ever */
+  constructor(private readonly socket: Socket, timeoutMs: number | undefined) {
+    this.timer = timeoutMs === undefined ? undefined : setTimeout(() => this.fail(new OperationError('timeout', `snapshot stream: not finished within ${timeoutMs} ms`, { effect: 'unknown' })), timeoutMs);
     socket.on('data', (chunk: Buffer) => {
       this.chunks.push(chunk);
       this.available += chunk.length;

@@ -67,6 +67,9 @@ class NatsJournal implements Journal {
   newestOwn(at: ThreadAddress): Promise<Stored<OwnRecord> | undefined> {
     return this.newest(at, this.subjects.owns(at), ownRecordCodec.decode);
   }
+  ownOf(at: ThreadAddress, epoch: number): Promise<Stored<OwnRecord> | undefined> {
+    return this.newest(at, this.subjects.own(at, epoch), ownRecordCodec.decode);
+  }
 
   async appendOwn(at: ThreadAddress, expectedSeq: number, record: OwnRecord): Promise<OwnOutcome> {
     const subject = this.subjects.own(at, record.epoch);

@@ -1,7 +1,7 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { shardId, threadId } from '@godwit/kernel';
 import { openLocalLog } from './index.js';
 
@@ -27,6 +27,30 @@ describe('the agent’s local log', () => {
     expect(log.appends(at)).toEqual([append(11), append(12)]);
     expect(log.highestSeen(at.shard)).toBe(40);
     expect(log.newestEpoch({ ...at, thread: threadId('t2') })).toBeUndefined();
+  });
+
+  it.each([1, 2])('goes on after a disk that refused %d writes in a row, with all that it knew', async (refusals) => {
+    await filled();
+    const log = await openLocalLog({ path });
+    const probe = await open(path);
+    const handle = Object.getPrototypeOf(probe) as FileHandle;
+    await probe.close();
+    const full = jest.spyOn(handle, 'writeFile');
+    const torn = jest.spyOn(handle, 'datasync').mockRejectedValueOnce(new Error('ENOSPC'));
+    for (let i = 1; i < refusals; i++) full.mockRejectedValueOnce(new Error('ENOSPC'));
+    try {
+      for (let i = 0; i < refusals; i++) await expect(log.noteEpoch(at, 2 + i, 50 + i)).rejects.toMatchObject({ code: 'internal', message: expect.stringContaining('ENOSPC') });
+      await Promise.all([log.noteEpoch(at, 9, 60), log.noteAppend(at, append(61))]);
+      await log.noteSeen(at.shard, 70);
+    } finally {
+      torn.mockRestore();
+      full.mockRestore();
+      await log.close();
+    }
+    await using again = await openLocalLog({ path });
+    expect(again.newestEpoch(at)).toEqual({ epoch: 9, ownSeq: 60 });
+    expect(again.appends(at)).toEqual([append(11), append(12), append(61)]);
+    expect(again.highestSeen(at.shard)).toBe(70);
   });
 
   it('notices a broker that went backwards, and only that', async () => {

@@ -7,6 +7,7 @@
  *  G1. A note is on disk (fdatasync) when its promise resolves; notes made meanwhile share the next sync.
  *  G2. A torn last line is cut off at opening: its promise had not resolved. Damage before it is refused, not skipped.
  *  G3. Compaction writes a new file, syncs it, and renames it over the old one: at each moment one whole log is there.
+ *  G4. After a write that failed, as on a full disk, the file is not trusted any more: the next note writes a whole new one.
  */
 import { OperationError, refuse, type Refusal, type ShardId, type ThreadId } from '@godwit/kernel';
 import type { ThreadAddress } from '@godwit/journal';
@@ -153,12 +154,25 @@ async function syncFolder(path: string): Promise<void> {
   await folder.close();
 }
 
+/** A new file that is on disk with all of its content, open for more. */
+async function writtenWhole(path: string, content: Buffer): Promise<FileHandle> {
+  const file = await open(path, 'w', 0o600);
+  try {
+    await file.writeFile(content);
+    await file.sync();
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
 class FileLog implements LocalLog {
   private lines: string[] = [];
   private waiting: { resolve: () => void; reject: (error: unknown) => void }[] = [];
   private flushing: Promise<void> | undefined;
-  /** After a failed write nobody knows what the file holds (fsync(2) forgets the error): no more notes. */
-  private failed: unknown;
+  /** After a failed write nobody knows what the file holds (fsync(2) forgets the error): the next note begins a new one (G4). */
+  private doubtful = false;
 
   constructor(
     private readonly path: string, private readonly compactAboveBytes: number, private readonly state: LogState,
@@ -187,7 +201,6 @@ class FileLog implements LocalLog {
   }
 
   private write(note: Note): Promise<void> {
-    if (this.failed !== undefined) return Promise.reject(this.failed);
     this.state.apply(note);
     this.lines.push(lineOf(note));
     return new Promise((resolve, reject) => {
@@ -201,14 +214,13 @@ class FileLog implements LocalLog {
       const [lines, waiting] = [this.lines, this.waiting];
       [this.lines, this.waiting] = [[], []];
       try {
-        const bytes = Buffer.from(lines.join(''));
-        await this.file.appendFile(bytes);
-        await this.file.datasync();
-        this.fileBytes += bytes.length;
-        if (this.fileBytes > this.compactAboveBytes) waiting.push(...(await this.compact()));
+        if (this.doubtful) waiting.push(...(await this.replaceFile(this.wholeState())));
+        else waiting.push(...(await this.append(Buffer.from(lines.join('')))));
+        this.doubtful = false;
         for (const { resolve } of waiting) resolve();
-      } catch (error) {
-        this.failed = error;
+      } catch (cause) {
+        this.doubtful = true;
+        const error = new OperationError('internal', `${this.path} cannot be written: ${(cause as Error).message}`, { effect: 'unknown', cause });
         for (const { reject } of [...waiting, ...this.waiting]) reject(error);
         [this.lines, this.waiting] = [[], []];
       }
@@ -216,22 +228,37 @@ class FileLog implements LocalLog {
     this.flushing = undefined;
   }
 
+  /** Returns who waited for further notes that are on disk already. */
+  private async append(bytes: Buffer): Promise<FileLog['waiting']> {
+    await this.file.appendFile(bytes);
+    await this.file.datasync();
+    this.fileBytes += bytes.length;
+    if (this.fileBytes <= this.compactAboveBytes) return [];
+    const text = this.wholeState();
+    return text.length * 2 > this.fileBytes ? [] : this.replaceFile(text);
+  }
+
+  private wholeState(): Buffer {
+    return Buffer.from(this.state.notes().map(lineOf).join(''));
+  }
+
   /** Returns who waited for notes that are in the new file already. */
-  private async compact(): Promise<FileLog['waiting']> {
-    const text = Buffer.from(this.state.notes().map(lineOf).join(''));
-    if (text.length * 2 > this.fileBytes) return [];
+  private async replaceFile(text: Buffer): Promise<FileLog['waiting']> {
     // The state holds the notes whose lines still wait as well; written again behind it, they would count twice.
     const { waiting } = this;
     [this.lines, this.waiting] = [[], []];
-    const newPath = `${this.path}.new`;
-    const newFile = await open(newPath, 'w', 0o600);
-    await newFile.writeFile(text);
-    await newFile.sync();
-    await rename(newPath, this.path);
-    await syncFolder(this.path);
-    await this.file.close();
-    this.file = newFile;
-    this.fileBytes = text.length;
+    try {
+      const newPath = `${this.path}.new`;
+      const before = this.file;
+      this.file = await writtenWhole(newPath, text);
+      this.fileBytes = text.length;
+      await before.close();
+      await rename(newPath, this.path);
+      await syncFolder(this.path);
+    } catch (error) {
+      this.waiting.unshift(...waiting);
+      throw error;
+    }
     return waiting;
   }
 

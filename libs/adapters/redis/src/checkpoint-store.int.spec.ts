@@ -82,7 +82,7 @@ describe('checkpoints in Redis', () => {
     expect(await store.writeCheckpoint({ ...late, k: 1 })).toMatchObject({ refused: true, code: 'stale-epoch', field: 'epoch' });
     expect(await store.writeCheckpoint({ ...late, k: 2 })).toMatchObject({ code: 'stale-epoch' });
     expect(Buffer.compare(await store.readCheckpoint(there) as Uint8Array, pattern(3_000))).toBe(0);
-    expect(await raw.hgetall(`godwit:{${there.thread}}:cks`)).toEqual({ 1: '3' });
+    expect(await raw.hgetall(`godwit:{${there.thread}}:cks`)).toEqual({ 1: '3 1' });
   });
 
   it('are refused to whom the right was taken', async () => {
@@ -105,6 +105,19 @@ describe('checkpoints in Redis', () => {
     expect((await raw.keys(`godwit:{${thread}}:ck:*`)).sort()).toEqual([0, 1, 2].map((i) => `godwit:{${thread}}:ck:3:${i}`));
     expect(isRefusal(await store.readCheckpoint({ thread, k: 3, ...third }))).toBe(false);
     expect(await store.removeBelow(thread, 3)).toEqual({ removed: 0 });
+  });
+
+  it('stay as long as a later one rests upon them', async () => {
+    const { thread } = await written([pattern(1_500)]);
+    const write = (k: number, base: number) => store.writeCheckpoint({ thread, epoch: 1, k, base, parts: [pattern(10, k)], chunkBytes: 1_000, sha256 });
+    await write(2, 2);
+    const places = [await write(3, 2), await write(4, 2)] as CheckpointPlace[];
+    await write(5, 5);
+    expect(await store.removeBelow(thread, 4)).toEqual({ removed: 1 });
+    for (const [i, place] of places.entries()) expect(isRefusal(await store.readCheckpoint({ thread, k: 3 + i, ...place }))).toBe(false);
+    expect((await raw.keys(`godwit:{${thread}}:ck:*`)).length).toBe(4);
+    expect(await store.removeBelow(thread, 5)).toEqual({ removed: 3 });
+    expect(await write(6, 7)).toMatchObject({ code: 'invalid-field', field: 'base' });
   });
 
   it('go on when the server was started again and has forgotten the scripts', async () => {

@@ -1,9 +1,9 @@
 /**
- * Checkpoints in Redis, in chunks. A cache of state, never the truth: the journal's manifest says which checkpoint counts
+ * Checkpoints in Redis: each writes a base or a delta, in chunks. A cache of state, never the truth: the journal's manifest says which checkpoint counts
  * and what its digest is, so whatever is wrong here is noticed and answered with an older checkpoint.
  *
  * Keys, the thread in a hash tag so that a cluster holds them together:
- *   godwit:{<thread>}:ck:<k>:<i>  chunk i from 0     godwit:{<thread>}:cks  hash k → chunks     godwit:{<thread>}:epoch
+ *   godwit:{<thread>}:ck:<k>:<i>  chunk i from 0     godwit:{<thread>}:cks  hash k → chunks, base     godwit:{<thread>}:epoch
  * Invariants: C1. A chunk of an older epoch than the stored one is refused by the script that would write it (for tidiness;
  * nothing rests on it). C2. Sizes are checked before memory is taken, each chunk's digest before it is used, the whole
  * digest before anything is handed out.
@@ -31,14 +31,16 @@ export interface CheckpointWrite {
   readonly thread: ThreadId;
   readonly epoch: number;
   readonly k: number;
-  /** The encoded snapshot, as `encodeSnapshot` gives it; not changed meanwhile. */
+  /** The checkpoint whose part begins its chain; absent: this is a base. */
+  readonly base?: number;
+  /** The bytes in pieces; not changed meanwhile. */
   readonly parts: readonly Uint8Array[];
   /** Default 256 KiB. */
   readonly chunkBytes?: number;
   readonly sha256: Sha256Of;
 }
 
-/** What a checkpoint's manifest in the journal says about its bytes. */
+/** What a checkpoint's manifest in the journal says about the bytes of one part. */
 export interface CheckpointPlace {
   readonly chunks: number;
   readonly bytes: number;
@@ -48,9 +50,9 @@ export interface CheckpointPlace {
 export interface CheckpointStore extends AsyncDisposable {
   /** What goes into the manifest; or Refusal `stale-epoch`. @throws OperationError; then part of it may be there. */
   writeCheckpoint(write: CheckpointWrite): Promise<CheckpointPlace | Refusal>;
-  /** The encoded snapshot; or Refusal `snapshot-damaged`, which names what is missing or altered. @throws OperationError */
+  /** The bytes of one part; or Refusal `snapshot-damaged`, which names what is missing or altered. @throws OperationError */
   readCheckpoint(place: CheckpointPlace & { readonly thread: ThreadId; readonly k: number }): Promise<Uint8Array | Refusal>;
-  /** Removes the thread's checkpoints with a smaller number. */
+  /** Removes the thread's checkpoints with a smaller number, but what checkpoint `k` and later ones rest upon. */
   removeBelow(thread: ThreadId, k: number): Promise<{ readonly removed: number }>;
   /** From now on only this epoch or a newer one may write. */
   grantEpoch(thread: ThreadId, epoch: number): Promise<void | Refusal>;
@@ -86,14 +88,14 @@ class RedisCheckpoints implements CheckpointStore {
     for (const { source } of [GRANT, WRITE_CHUNK]) await this.redis.script('LOAD', source);
   }
 
-  async writeCheckpoint({ thread, epoch, k, parts, chunkBytes = CHUNK_BYTES, sha256 }: CheckpointWrite): Promise<CheckpointPlace | Refusal> {
+  async writeCheckpoint({ thread, epoch, k, base = k, parts, chunkBytes = CHUNK_BYTES, sha256 }: CheckpointWrite): Promise<CheckpointPlace | Refusal> {
     const bytes = parts.reduce((sum, part) => sum + part.length, 0);
     const chunks = Math.max(1, Math.ceil(bytes / chunkBytes));
-    const wrong = outOfRange({ epoch, k, chunkBytes, bytes, chunks });
+    const wrong = outOfRange({ epoch, k, chunkBytes, bytes, chunks }) ?? (base > k ? refuse('invalid-field', `base: checkpoint ${base} is no base of ${k}`, 'base') : undefined);
     if (wrong) return wrong;
     const keys = [this.key(thread, 'epoch'), this.key(thread, 'cks')];
     const refusal = await inWindow(chunkValues(parts, chunkBytes), async (value, i) => {
-      const held = await this.run(WRITE_CHUNK, [...keys, this.chunkKey(thread, k, i)], [epoch, k, chunks, value]);
+      const held = await this.run(WRITE_CHUNK, [...keys, this.chunkKey(thread, k, i)], [epoch, k, chunks, value, base]);
       return held === 0 ? undefined : staleEpoch(thread, epoch, held);
     });
     return refusal ?? { chunks, bytes, digest: sha256(...parts) };
@@ -139,10 +141,13 @@ class RedisCheckpoints implements CheckpointStore {
   async removeBelow(thread: ThreadId, k: number): Promise<{ removed: number }> {
     const list = this.key(thread, 'cks');
     const stored = await this.command(() => this.redis.hgetall(list));
-    const older = Object.entries(stored).filter(([number]) => Number(number) < k);
-    for (const [number, chunks] of older) {
-      for (let i = 0; i < Number(chunks); i += 256) {
-        const keys = Array.from({ length: Math.min(256, Number(chunks) - i) }, (_, j) => this.chunkKey(thread, Number(number), i + j));
+    // Entries of older versions name no base.
+    const known = Object.entries(stored).map(([number, entry]) => ({ number, at: Number(number), chunks: parseInt(entry, 10), base: Number(entry.split(' ')[1] ?? number) }));
+    const keptFrom = known.filter(({ at }) => at >= k).reduce((least, { base }) => Math.min(least, base), k);
+    const older = known.filter(({ at }) => at < keptFrom);
+    for (const { number, at, chunks } of older) {
+      for (let i = 0; i < chunks; i += 256) {
+        const keys = Array.from({ length: Math.min(256, chunks - i) }, (_, j) => this.chunkKey(thread, at, i + j));
         await this.command(() => this.redis.unlink(...keys));
       }
       // Last, so that an interrupted removal is found again.

@@ -17,17 +17,18 @@ return held
 `);
 
 /**
- * KEYS: epoch, list of checkpoints, chunk. ARGV: epoch, k, number of chunks, the chunk's value.
+ * KEYS: epoch, list of checkpoints, chunk. ARGV: epoch, k, number of chunks, the chunk's value, k of the base.
  * Answers 0 when it was written, else the newer epoch that forbids it. The list keeps the highest number of chunks that a
- * checkpoint ever had, so that removing it leaves none behind.
+ * checkpoint ever had, so that removing it leaves none behind, and the base that it needs.
  */
 export const WRITE_CHUNK = script(`
 local held = tonumber(redis.call('GET', KEYS[1]) or '0')
 local given = tonumber(ARGV[1])
 if held > given then return held end
 if given > held then redis.call('SET', KEYS[1], ARGV[1]) end
-local chunks = tonumber(redis.call('HGET', KEYS[2], ARGV[2]) or '0')
-if tonumber(ARGV[3]) > chunks then redis.call('HSET', KEYS[2], ARGV[2], ARGV[3]) end
+local known = redis.call('HGET', KEYS[2], ARGV[2]) or '0'
+local chunks = math.max(tonumber(ARGV[3]), tonumber(string.match(known, '^%d+') or '0'))
+redis.call('HSET', KEYS[2], ARGV[2], chunks .. ' ' .. ARGV[5])
 redis.call('SET', KEYS[3], ARGV[4])
 return 0
 `);

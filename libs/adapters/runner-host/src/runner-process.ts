@@ -2,7 +2,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { OperationError, type DurationMs, type Refusal } from '@godwit/kernel';
-import type { CopyProgress, FromRunner, InputRecord, RunnerRequestName, RunnerRequests, RuntimeSample, ToRunner } from '@godwit/runtime';
+import type { CopyProgress, FeedProgress, FromRunner, InputRecord, RunnerRequestName, RunnerRequests, RuntimeSample, ShadowProgress, ToRunner } from '@godwit/runtime';
 import type { ThreadOutput } from '@godwit/snapshot';
 import { signalDescendants } from './descendants.js';
 
@@ -14,6 +14,10 @@ export interface RunnerListener {
   onExit(code: number): void;
   /** A copy that was begun has come so far. */
   onCopy?(progress: CopyProgress): void;
+  /** What this shadow holds now. */
+  onShadow?(progress: ShadowProgress): void;
+  /** What the shadow that this thread feeds has acknowledged. */
+  onFeed?(progress: FeedProgress): void;
   /** The process is gone without having been asked to. */
   onDied(reason: string): void;
 }
@@ -79,6 +83,8 @@ export class RunnerProcess {
       case 'consumed': return this.listener?.onConsumed(message.seq);
       case 'sample': return this.listener?.onSample(message.sample);
       case 'copy': return this.listener?.onCopy?.(message.progress);
+      case 'shadow': return this.listener?.onShadow?.(message.progress);
+      case 'feed': return this.listener?.onFeed?.(message.progress);
       case 'fault': return this.listener?.onFault(message.refusal);
       case 'exit': return this.listener?.onExit(message.code);
       case 'ready': return;

@@ -76,6 +76,8 @@ export interface Journal {
   /** `duplicate` when the request id was there already; with other content it is a Refusal('conflict'). */
   appendInput(at: ThreadAddress, record: InRecord): Promise<{ readonly seq: number; readonly duplicate: boolean } | Refusal>;
   newestOwn(at: ThreadAddress): Promise<Stored<OwnRecord> | undefined>;
+  /** The owner record of this epoch. They are never purged: what became of a migration can be read for ever. */
+  ownOf(at: ThreadAddress, epoch: number): Promise<Stored<OwnRecord> | undefined>;
   /** Appends the next owner record; wins only if the newest is still the one that the caller saw (`expectedSeq`, 0 for none). */
   appendOwn(at: ThreadAddress, expectedSeq: number, record: OwnRecord): Promise<OwnOutcome>;
   fencedAppender(at: ThreadAddress, fence: Fence): FencedAppender;

@@ -59,12 +59,31 @@ export interface CheckpointRecord {
   readonly cursorSeq: number;
   readonly outN: number;
   readonly chainHash: Sha256;
-  /** SHA-256 of the encoded snapshot, and its length. */
+  /** Of the state, see `stateDigest` of @godwit/snapshot; in manifests without `parts` SHA-256 of the encoded snapshot. */
   readonly digest: Sha256;
+  /** Bytes and chunks in Redis, of all parts together. */
   readonly bytes: number;
-  /** Chunks in Redis, in order. */
   readonly chunks: number;
+  /** The base and the deltas that lead from it to this state, in order; absent: one part, the encoded snapshot. */
+  readonly parts?: readonly CheckpointPart[];
 }
+
+/** What one checkpoint wrote: a base (the whole state), or the delta from the state of the part before. */
+export interface CheckpointPart {
+  /** The checkpoint that wrote it. */
+  readonly k: number;
+  readonly bytes: number;
+  readonly chunks: number;
+  /** SHA-256 of its bytes. */
+  readonly digest: Sha256;
+}
+
+/** What has to be read to have the state: never empty, the base first. */
+export const partsOf = ({ k, bytes, chunks, digest, parts }: Pick<CheckpointRecord, 'k' | 'bytes' | 'chunks' | 'digest' | 'parts'>): readonly CheckpointPart[] =>
+  parts && parts.length > 0 ? parts : [{ k, bytes, chunks, digest }];
+
+/** Number of the base: checkpoints with the same one are lost together when that is lost. */
+export const baseOf = ({ k, parts }: Pick<CheckpointRecord, 'k' | 'parts'>): number => parts?.[0]?.k ?? k;
 
 /** An input from outside, a tick of the thread's own timer, or the end of its input. */
 export interface InRecord {

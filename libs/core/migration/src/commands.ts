@@ -21,11 +21,20 @@ export interface ActivateCommand { readonly migration: MigrationId; readonly thr
 export interface ActivateReply { readonly runningMonotonicMs: MonotonicMs; readonly bootId: string }
 /** Of `thaw` and `retire`. `migration` names what was staged, empty for none. */
 export interface OwnershipCommand { readonly thread: ThreadId; readonly epoch: number; readonly ownSeq: number; readonly migration: string }
+/** Holds a standby of the thread, fed by its owner; answered with the door that the owner shall knock at. */
+export interface ShadowCommand { readonly shadow: MigrationId; readonly spec: ThreadSpec; readonly source: DeviceId; readonly epoch: number; readonly transferKey: Uint8Array }
+/** Gives each durable checkpoint to the shadow that waits at that door, and takes checkpoints as often. */
+export interface FeedCommand { readonly shadow: MigrationId; readonly thread: ThreadId; readonly epoch: number; readonly target: DeviceId; readonly bulkHost: string; readonly bulkPort: number; readonly transferKey: Uint8Array; readonly checkpointMs: DurationMs }
+export interface UnshadowCommand { readonly shadow: string; readonly thread: ThreadId }
+/** `waiting`: holds nothing yet. `cut-off`: its feed ended; what it holds is good. `lagMs`: since that was known to be current. */
+export interface ShadowStatus { readonly thread: ThreadId; readonly shadow: string; readonly device: DeviceId; readonly source: DeviceId; readonly epoch: number; readonly state: 'waiting' | 'following' | 'cut-off'; readonly checkpoint: number; readonly digestSha256: string; readonly cursorSeq: number; readonly outN: number; readonly lagMs: DurationMs; readonly stateBytes: number }
 export interface ThrottleCommand { readonly thread: ThreadId; readonly cpuCores: number }
 export type Done = Readonly<Record<string, never>>;
 
-export interface ThreadStatus { readonly thread: ThreadId; readonly epoch: number; readonly state: string; readonly outN: number; readonly cursorSeq: number; readonly refusedAppends: number; readonly fault: string }
-export interface AgentStatus { readonly device: DeviceId; readonly threads: readonly ThreadStatus[]; readonly enforcement: string; readonly missing: readonly string[]; readonly refusedAppends: number; readonly bootId: string; readonly pid: number }
+export interface ThreadStatus { readonly thread: ThreadId; readonly epoch: number; readonly state: string; readonly outN: number; readonly cursorSeq: number; readonly refusedAppends: number; readonly fault: string; readonly checkpoint: number; readonly startedFrom: StartedFrom | ''; readonly feeds: string }
+/** What a host began with: a staged copy, its own shadow's state, a checkpoint from Redis, or nothing. */
+export type StartedFrom = 'copy' | 'shadow' | 'checkpoint' | 'beginning';
+export interface AgentStatus { readonly device: DeviceId; readonly threads: readonly ThreadStatus[]; readonly enforcement: string; readonly missing: readonly string[]; readonly refusedAppends: number; readonly bootId: string; readonly pid: number; readonly shadows: readonly ShadowStatus[] }
 /** `instance` differs after each start of the agent. */
 /** A runtime that a device was asked to offer and cannot, with what stands in the way. */
 export interface MissingRuntime { readonly runtime: string; readonly reason: string }

@@ -156,6 +156,13 @@ describe('the newest owner record', () => {
       expect(named(lost.effects)).toEqual([]);
     }
   });
+  it('that is newer than the one that the migration has won ends the asking; the outcome stays', () => {
+    for (const [n, phase] of [[7, 'failed-over'], [8, 'retired']] as const) {
+      const overtaken = step(after(n), read(6), T0, LIMITS);
+      expect(overtaken.state).toMatchObject({ phase, outcome: 'committed', newEpoch: 5 });
+      expect(named(overtaken.effects)).toEqual([]);
+    }
+  });
   it('changes nothing in phases that do not ask for it', () => {
     for (const n of [0, 1, 2, 3, 5, 7, 8]) expect(step(after(n), read(5), T0, LIMITS)).toEqual({ state: after(n), effects: [] });
   });

@@ -55,7 +55,7 @@ function onOwnRead(state: MigrationState, event: Extract<MigrationEvent, { type:
   }
   const mine = event.migration === state.migration && event.epoch === state.epoch + 1;
   // A frozen source that heard nothing took the next epoch itself: it goes on, as after a rollback.
-  const kept = event.reason === 're-granted' && event.device === state.source;
+  const kept = event.epoch === state.epoch + 1 && event.reason === 're-granted' && event.device === state.source;
   const outcome = mine && (event.reason === 'committed' || event.reason === 'rolled-back') ? event.reason : kept ? 'rolled-back' : 'failed-over';
   return settle(state, event, outcome, nowMs, limits);
 }
@@ -120,7 +120,9 @@ export function step(state: MigrationState, event: MigrationEvent, nowMs: Instan
     case 'tick':
       return nowMs >= state.deadlineMs ? onDeadline(state, nowMs, limits) : stay(state);
     case 'own-read':
-      return state.newOwnSeq === undefined && (state.phase === 'committing' || state.phase === 'rolling-back') ? onOwnRead(state, event, nowMs, limits) : stay(state);
+      // Overtaken: the new owner was lost before it said that it runs, and somebody has decided. There is nothing left to ask it.
+      if (state.newEpoch !== undefined) return event.epoch > state.newEpoch ? enter(state, state.phase === 'active' ? 'retired' : 'failed-over', nowMs, limits) : stay(state);
+      return state.phase === 'committing' || state.phase === 'rolling-back' ? onOwnRead(state, event, nowMs, limits) : stay(state);
     case 'own-appended':
       if (state.newOwnSeq !== undefined) return stay(state);
       if (state.phase === 'committing') return settle(state, event, 'committed', nowMs, limits);

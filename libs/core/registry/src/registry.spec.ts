@@ -61,6 +61,7 @@ describe('an event that does not fit changes nothing', () => {
     ['a subscription to nobody', base, threadEvent('t-2', { subscribes: ['t-1', 't-none'] as ThreadId[] }), 'not-found', 'subscribes.1'],
     ['a subscription across shards', base, threadEvent('t-2', { shard: 's-2' as ShardId, subscribes: ['t-1' as ThreadId] }), 'invalid-field', 'subscribes.0'],
     ['a thread larger than every device', base, threadEvent('t-2', { limits: { ...thread('t-2').limits, memoryBytes: 1_001 } }), 'no-capacity', 'limits.memoryBytes'],
+    ['a shadow on an unknown device', base, threadEvent('t-2', { shadow: { policy: 'interval', lagLimitMs: 1_000, placement: 'named', device: 'd-none' as DeviceId } }), 'not-found', 'shadow.device'],
     ['removing an unknown device', base, { event: 'device-removed', id: 'd-none' as DeviceId }, 'not-found', 'device'],
     ['removing an unknown thread', base, { event: 'thread-removed', id: 't-none' as ThreadId }, 'not-found', 'thread'],
     ['removing a thread that another reads', related, { event: 'thread-removed', id: 't-1' as ThreadId }, 'conflict', 'thread'],

@@ -40,6 +40,8 @@ function checkThread(registry: Registry, spec: ThreadSpec): Refusal | undefined 
       return refuse('invalid-field', `thread ${producer} lives in shard ${other.shard}; a thread reads outputs of its own shard only`, `subscribes.${i}`);
     }
   }
+  const standby = spec.shadow?.device;
+  if (standby !== undefined && !registry.devices.has(standby)) return refuse('not-found', `device ${standby} is not registered`, 'shadow.device');
   const widest = [...registry.devices.values()].reduce((most, d) => Math.max(most, d.memoryBytes), 0);
   if (registry.devices.size > 0 && spec.limits.memoryBytes > widest) {
     return refuse('no-capacity', `limits.memoryBytes ${spec.limits.memoryBytes} exceeds the memory of every device (at most ${widest})`, 'limits.memoryBytes');

@@ -57,6 +57,22 @@ export interface AffinityHints {
   readonly pinned: boolean;
 }
 
+export type ShadowPolicy = 'none' | 'interval' | 'continuous';
+export const SHADOW_POLICIES: readonly ShadowPolicy[] = ['none', 'interval', 'continuous'];
+export type ShadowPlacement = 'other-rack' | 'cheapest' | 'named';
+export const SHADOW_PLACEMENTS: readonly ShadowPlacement[] = ['other-rack', 'cheapest', 'named'];
+
+/** A standby of the thread on another device, which holds the state of its newest checkpoint. */
+export interface ShadowSpec {
+  /** `interval`: kept up to date with the thread's ordinary checkpoints. `continuous`: checkpoints as often as the lag limit asks. */
+  readonly policy: ShadowPolicy;
+  /** Of `continuous`: time between two checkpoints, 50 ms to 60 s. */
+  readonly lagLimitMs: DurationMs;
+  readonly placement: ShadowPlacement;
+  /** Of `named`, and of no other placement. */
+  readonly device?: DeviceId;
+}
+
 export interface ThreadSpec {
   readonly thread: ThreadId;
   readonly application: ApplicationId;
@@ -84,6 +100,8 @@ export interface ThreadSpec {
   };
   readonly goals: Goals;
   readonly affinity: AffinityHints;
+  /** Absent: none. */
+  readonly shadow?: ShadowSpec;
   /** First guess of its CPU demand, cores, until it has a history. */
   readonly expectedCores: number;
 }

@@ -48,19 +48,67 @@ export interface CopiedMark extends SnapshotMark {
   readonly frozenBytes: number;
 }
 
+export interface CapturedMark {
+  readonly cursorSeq: number;
+  readonly outN: number;
+  readonly chainHash: Sha256;
+}
+export interface EncodedCheckpoint {
+  /** The bytes of one part, see `checkpoint-part.ts` of @godwit/snapshot. */
+  readonly parts: readonly Uint8Array[];
+  readonly bytes: number;
+  /** Of the state. */
+  readonly digest: Sha256;
+  /** 0: it is a base. */
+  readonly parent: number;
+  /** Bytes of blocks that changed since the checkpoint before; absent when there was none. */
+  readonly dirtyBytes?: number;
+}
+/** What a shadow has come to hold. `ageMs`: from the freeze of that checkpoint until it was sent, by the source's clock. */
+export interface ShadowProgress {
+  readonly state: 'following' | 'cut-off';
+  readonly k: number;
+  readonly epoch: number;
+  readonly digest: Sha256 | '';
+  readonly cursorSeq: number;
+  readonly outN: number;
+  readonly stateBytes: number;
+  readonly ageMs: number;
+  /** Why, for `cut-off`. */
+  readonly reason?: string;
+}
+/** What the shadow has acknowledged; or why it is fed no more. */
+export interface FeedProgress {
+  readonly state: 'following' | 'ended';
+  readonly k: number;
+  readonly reason?: string;
+}
+
 export interface RunnerRequests {
   prepare: { request: { readonly program: ThreadProgram }; reply: null };
   start: { request: object; reply: null };
-  /** From a checkpoint: the encoded snapshot, whose digest the caller has verified against the manifest. */
-  restore: { request: { readonly bytes: Uint8Array }; reply: RestoredMark };
+  /** From a checkpoint: its parts in order, each verified by the caller; refused when the state has not that digest. */
+  restore: { request: { readonly parts: readonly Uint8Array[]; readonly digest: Sha256 }; reply: RestoredMark };
   /**
    * Takes a copy from the socket that comes with the message, rebuilds the state, answers with the digest of what it holds.
    * A live copy where the runtime has an image (then its `digest` is a state's, and `bytes` those of the state), else a snapshot.
    */
   receive: { request: { readonly maxBytes: number; readonly timeoutMs: number }; reply: RestoredMark };
   freeze: { request: object; reply: null };
-  /** While frozen: the encoded snapshot in parts. */
-  snapshot: { request: { readonly pendingOutputs: readonly ThreadOutput[] }; reply: SnapshotMark & { readonly parts: readonly Uint8Array[] } };
+  /** Before the freeze of a checkpoint, while the thread runs: what can be done already. */
+  'checkpoint-begin': { request: object; reply: null };
+  /** While frozen: copies aside what the checkpoint needs, and no more. */
+  capture: { request: { readonly pendingOutputs: readonly ThreadOutput[] }; reply: CapturedMark };
+  /** The thread runs again: encodes what was captured as checkpoint `k`; as a delta upon `parent` where that is known here. */
+  encode: { request: { readonly k: number; readonly parent: number }; reply: EncodedCheckpoint };
+  /** Gives every checkpoint that is durable to the shadow at the other end of the socket, beginning with `k`, which is. */
+  'shadow-feed': { request: { readonly k: number; readonly epoch: number }; reply: null };
+  /** Checkpoint `k` is durable, or is still what the thread's state comes to. */
+  'shadow-durable': { request: { readonly k: number; readonly epoch: number }; reply: null };
+  /** Of a staged thread: holds what comes from the socket, until it is started or ended; tells of it (`shadow`). `silenceMs`: without a word for so long the source counts as gone. */
+  'shadow-follow': { request: { readonly maxBytes: number; readonly silenceMs: number }; reply: null };
+  /** Rebuilds the thread from what it holds, if that is checkpoint `k` with this digest, and leaves it frozen. */
+  'shadow-promote': { request: { readonly k: number; readonly digest: Sha256 }; reply: RestoredMark };
   /**
    * Begins to copy to the socket that comes with the message, while the thread runs; answers at once, and tells how it
    * goes (`copy`). A runtime without an image has nothing to copy before the freeze: `ready` at once.
@@ -90,5 +138,7 @@ export type FromRunner =
   | { readonly type: 'consumed'; readonly seq: number }
   | { readonly type: 'sample'; readonly sample: RuntimeSample }
   | { readonly type: 'copy'; readonly progress: CopyProgress }
+  | { readonly type: 'shadow'; readonly progress: ShadowProgress }
+  | { readonly type: 'feed'; readonly progress: FeedProgress }
   | { readonly type: 'fault'; readonly refusal: Refusal }
   | { readonly type: 'exit'; readonly code: number };

@@ -46,17 +46,19 @@ export class DeltaWriter {
 
   /**
    * Takes over one block: `live` may be changing, so it is read once; that private copy is what the delta says and what
-   * `base` becomes. Both views begin at block 0; blocks come in ascending order.
+   * `base` becomes. Blocks come in ascending order.
+   * @param liveBlock where the block stands in `live`
    * @returns 'zero' or 'filled': what the block is now
    */
-  take(live: Uint8Array, liveWords: Int32Array, base: Uint8Array, baseWords: Int32Array, block: number): 'zero' | 'filled' {
+  take(live: Uint8Array, liveWords: Int32Array, base: Uint8Array, baseWords: Int32Array, block: number, liveBlock = block): 'zero' | 'filled' {
     const at = block * BLOCK_BYTES;
+    const liveAt = liveBlock * BLOCK_BYTES;
     this.blocks++;
-    if (looksDense(baseWords, liveWords, block)) {
-      this.port.copy(live, at, base, at, BLOCK_BYTES);
+    if (looksDense(baseWords, liveWords, block, liveBlock)) {
+      this.port.copy(live, liveAt, base, at, BLOCK_BYTES);
       return this.whole(base, block);
     }
-    this.port.copy(live, at, this.scratch, 0, BLOCK_BYTES);
+    this.port.copy(live, liveAt, this.scratch, 0, BLOCK_BYTES);
     if (this.port.equal(this.scratch, 0, ZERO, 0, BLOCK_BYTES)) {
       base.fill(0, at, at + BLOCK_BYTES);
       this.add('zero', base, block);

@@ -70,14 +70,18 @@ export function readHead(view: DataView, at: number, from: number, blocks: numbe
   return record;
 }
 
-/** Are the two blocks so different that looking for runs is a waste? A guess from a few words of each. */
-export function looksDense(base: Int32Array, now: Int32Array, block: number): boolean {
+/**
+ * Are the two blocks so different that looking for runs is a waste? A guess from a few words of each.
+ * @param nowBlock where the block stands in `now`
+ */
+export function looksDense(base: Int32Array, now: Int32Array, block: number, nowBlock = block): boolean {
   const first = (block * BLOCK_BYTES) >> 2;
+  const offset = ((nowBlock - block) * BLOCK_BYTES) >> 2;
   let changed = 0;
   for (let i = 0; i < PROBES; i++) {
     // An odd stride, so that a program's own stride does not hide behind it.
     const at = first + ((i * 61 * 2 + 14) & 1_022);
-    if (base[at] !== now[at] || base[at + 1] !== now[at + 1]) changed++;
+    if (base[at] !== now[at + offset] || base[at + 1] !== now[at + offset + 1]) changed++;
   }
   return changed >= DENSE_PROBES;
 }

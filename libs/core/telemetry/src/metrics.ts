@@ -41,6 +41,7 @@ export const DEVICE_METRICS = {
   'asic.<n>.power_watts': 'power of accelerator n, watts',
   'link.<device>.latency_ms': 'round trip to another agent’s bulk door, milliseconds',
   'link.<device>.bytes_per_second': 'measured throughput to another agent, bytes per second',
+  'shadow.<thread>.lag_ms': 'time since what the thread’s shadow on this device holds was known to be current, milliseconds',
 } as const;
 
 export const THREAD_METRICS = {
@@ -49,6 +50,7 @@ export const THREAD_METRICS = {
   'cpu.throttled_ratio': 'share of time that the program was held at safepoints by the duty cycle or its cgroup, 0..1',
   'memory.bytes': 'size of the thread’s own state, bytes',
   'memory.dirty_bytes_per_second': 'state bytes changed per second',
+  'checkpoint.freeze_ms': 'how long the thread stood still for its last checkpoint, milliseconds',
   'input.records_per_second': 'journal records that arrived for the thread per second',
   'input.consumed_per_second': 'journal records that it consumed per second',
   'input.backlog_records': 'records in the journal that it has not consumed yet',

@@ -4,16 +4,19 @@
  *
  * Invariants: A1. Only the newest `own` record makes a thread run here; after any doubt it is read again. A2. What a
  * command reserves is given back when the command fails. A3. A frozen source that hears nothing asks for its re-grant by
- * the same append that a commit would need, before it thaws.
+ * the same append that a commit would need, before it thaws. A4. An epoch is begun once: appends of whoever began it may
+ * still be on their way, and would land among those of a second one.
  *
  * It is long because each command to a device stands here, and each is short.
  */
-import { isRefusal, refuse, type Clock, type DeviceId, type DurationMs, type MigrationId, type Refusal, type ShardId, type ThreadId, type Timer, type Timers } from '@godwit/kernel';
+import { isRefusal, OperationError, refuse, type Clock, type DeviceId, type DurationMs, type MigrationId, type Refusal, type ShardId, type ThreadId, type Timer, type Timers } from '@godwit/kernel';
 import type { Fence, Journal, ThreadAddress } from '@godwit/journal';
-import type { ActivateCommand, ActivateReply, AgentStatus, CopyCommand, CopyReply, CopyReport, Done, FreezeCommand, FreezeReply, MissingRuntime, OwnershipCommand, PrepareCommand, PrepareReply, RunCommand, StagedCommand, StagedReply, ThreadEvent, ThrottleCommand } from '@godwit/migration';
+import type { ActivateCommand, ActivateReply, AgentStatus, CopyCommand, CopyReply, CopyReport, Done, FeedCommand, FreezeCommand, FreezeReply, MissingRuntime, OwnershipCommand, PrepareCommand, PrepareReply, RunCommand, ShadowCommand, ShadowStatus, StagedCommand, StagedReply, ThreadEvent, ThrottleCommand, UnshadowCommand } from '@godwit/migration';
 import type { ThreadSpec } from '@godwit/registry';
-import type { RestoredMark } from '@godwit/runtime';
-import type { BulkPaths, Capacity, Checkpoints, Log, OwnLog, PageHash, PeerLinks, ProgramSource, RunnerPool } from '../ports.js';
+import type { RestoredMark, ThreadProgram } from '@godwit/runtime';
+import type { BulkPaths, Capacity, Checkpoints, Log, OwnLog, PeerLinks, ProgramSource, Runner, RunnerPool } from '../ports.js';
+import type { ChainLimits } from './checkpoint-chain.js';
+import { Shadows } from './shadows.js';
 import { ThreadHost } from './thread-host.js';
 
 export interface AgentOptions {
@@ -27,6 +30,8 @@ export interface AgentOptions {
   readonly bootId: string;
   readonly pid: number;
   readonly sampleMs: DurationMs;
+  /** When a thread's checkpoints begin a new base. */
+  readonly chain?: ChainLimits;
 }
 export interface AgentParts {
   readonly journal: Journal;
@@ -37,13 +42,14 @@ export interface AgentParts {
   readonly bulk: BulkPaths;
   readonly capacity: Capacity;
   readonly links: PeerLinks;
-  readonly pageHash: PageHash;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly log: Log;
   readonly publishEvent: (event: ThreadEvent) => void;
   /** How a copy goes; for whoever looks. */
   readonly publishCopy?: (report: CopyReport) => void;
+  /** What each shadow here holds, every second; for whoever looks. */
+  readonly publishShadow?: (status: ShadowStatus) => void;
   readonly onProcesses: (pids: readonly number[]) => void;
   readonly onGone: (thread: ThreadId) => void;
 }
@@ -54,25 +60,37 @@ interface Staging {
   activated?: Promise<void | Refusal>;
 }
 
+/** Of one host when the lease is back: the epoch that the journal grants to this device (0: another's), and the one it held when that was read. */
+interface Judged {
+  readonly granted: number;
+  readonly held: number;
+}
+
 const KNOCK_MS: DurationMs = 3_000;
 const ARRIVE_MS: DurationMs = 30_000;
 const FROZEN_PATIENCE_MS: DurationMs = 20_000;
 const REMIND_MS: DurationMs = 3_000;
+const TELL_SHADOWS_MS: DurationMs = 1_000;
 const DONE: Done = {};
 
 export class Agent {
   private readonly hosts = new Map<ThreadId, ThreadHost>();
   private readonly staging = new Map<MigrationId, Staging>();
   private readonly preparing = new Set<MigrationId>();
-  private readonly starting = new Map<ThreadId, Promise<Done | Refusal>>();
+  private readonly starting = new Map<ThreadId, { readonly epoch: number; readonly work: Promise<Done | Refusal> }>();
   private refusedAppends = 0;
   /** The lease has lapsed: nothing executes here until the journal has said of each thread whose it is. */
   private lapsed = false;
   private readonly reminder: Timer;
+  private readonly shadowTeller: Timer;
+  private readonly shadows: Shadows;
   /** Set once the broker was found to be behind our own log. */
   regression: Refusal | undefined;
 
   constructor(private readonly options: AgentOptions, private readonly parts: AgentParts) {
+    const { clock, log, bulk, pool } = parts;
+    this.shadows = new Shadows({ device: options.device, clock, log, bulk, admit: (spec) => this.admit(spec, 'shadow'), takeRunner: () => pool.take() });
+    this.shadowTeller = parts.timers.every(TELL_SHADOWS_MS, () => { for (const status of this.shadows.statuses()) parts.publishShadow?.(status); });
     // Events are told without an acknowledgement: what still stands here is told again.
     this.reminder = parts.timers.every(REMIND_MS, () => {
       for (const host of this.hosts.values()) if (host.state === 'faulted' || host.state === 'fenced' || host.state === 'exited') this.tell(host, host.state, host.fault);
@@ -88,21 +106,28 @@ export class Agent {
   async run(command: RunCommand): Promise<Done | Refusal> {
     const { thread } = command.spec;
     const pending = this.starting.get(thread);
-    if (pending) return pending;
-    const present = this.hosts.get(thread);
-    if (present?.fence && present.fence.epoch >= command.epoch && present.state !== 'fenced') return DONE;
-    const work = this.begin(command).finally(() => this.starting.delete(thread));
-    this.starting.set(thread, work);
+    if (pending && pending.epoch >= command.epoch) return pending.work;
+    // What is beginning has an older epoch: it says nothing of this one, and is replaced when it has come to its end.
+    const begin = (): Promise<Done | Refusal> => this.begin(command);
+    const work = (pending ? pending.work.then(begin, begin) : begin()).finally(() => {
+      if (this.starting.get(thread)?.work === work) this.starting.delete(thread);
+    });
+    this.starting.set(thread, { epoch: command.epoch, work });
     return work;
   }
 
   private async begin(command: RunCommand): Promise<Done | Refusal> {
+    const present = this.hosts.get(command.spec.thread);
+    if (present?.fence && present.fence.epoch >= command.epoch && present.state !== 'fenced') return DONE;
     if (this.regression) return this.regression;
     if (this.lapsed) return this.noLease();
+    if (this.parts.ownLog.adoptedEpoch(addressOf(command.spec)) >= command.epoch) {
+      return refuse('conflict', `thread ${command.spec.thread}: epoch ${command.epoch} was begun on ${this.options.device} before; it goes on in the next`, 'epoch');
+    }
     const stale = (await this.checkOwner(command.spec, command)) ?? (await this.checkShard(command.spec.shard));
     if (stale) return stale;
     await this.remove(command.spec.thread);
-    const host = await this.makeHost(command.spec);
+    const host = (await this.fromShadow(command.spec)) ?? (await this.makeHost(command.spec));
     if (isRefusal(host)) return host;
     const refusal = await this.give(host, command);
     if (isRefusal(refusal)) return refusal;
@@ -134,21 +159,49 @@ export class Agent {
     return refuse('stale-epoch', `thread ${spec.thread}: the newest owner record is ${newest ? `epoch ${newest.record.epoch} of ${newest.record.device}` : 'missing'}, not epoch ${fence.epoch} of ${this.options.device}`, 'epoch');
   }
 
-  private async makeHost(spec: ThreadSpec): Promise<ThreadHost | Refusal> {
+  /** The thread's shadow here, made the thread; undefined where there is none that may be gone on from. */
+  private async fromShadow(spec: ThreadSpec): Promise<ThreadHost | undefined> {
+    const shadow = this.shadows.take(spec.thread);
+    if (!shadow) return undefined;
+    const host = this.hostOn(spec, shadow.runner);
+    const { held } = shadow;
+    try {
+      const refusal = held ? await host.takeShadow(held) : refuse('conflict', 'it holds nothing yet');
+      if (!isRefusal(refusal)) return host;
+      this.parts.log.warn({ thread: spec.thread, k: held?.k, reason: refusal.reason }, 'shadow not promoted; restored from a checkpoint');
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error;
+      this.parts.log.warn({ thread: spec.thread, k: held?.k, reason: error.message }, 'shadow not promoted; restored from a checkpoint');
+    }
+    await host.end();
+    return undefined;
+  }
+
+  /** Capability, room and program: what a thread or a shadow needs here. A thread goes before the shadows of others. */
+  private async admit(spec: ThreadSpec, as: 'thread' | 'shadow'): Promise<ThreadProgram | Refusal> {
     const { device, runtimes, missingRuntimes = [] } = this.options;
     const why = missingRuntimes.find(({ runtime }) => runtime === spec.runtime);
     if (!runtimes.includes(spec.runtime)) return refuse('no-capability', `device ${device} has no runtime ${spec.runtime}${why ? `: ${why.reason}` : ''}`, 'runtime');
-    const used = [...this.hosts.values()].reduce((sum, host) => sum + host.spec.limits.memoryBytes, 0);
+    const byThreads = [...this.hosts.values()].reduce((sum, host) => sum + host.spec.limits.memoryBytes, 0);
+    if (as === 'thread') this.shadows.makeRoom(this.options.memoryBytes - byThreads - spec.limits.memoryBytes, spec.thread);
+    const used = byThreads + this.shadows.memoryBytesWithout(spec.thread);
     if (used + spec.limits.memoryBytes > this.options.memoryBytes) {
       return refuse('no-capacity', `device ${this.options.device}: ${used} bytes of ${this.options.memoryBytes} are spoken for, ${spec.limits.memoryBytes} more do not fit`, 'limits.memoryBytes');
     }
-    const program = await this.parts.programs.load(spec);
+    return this.parts.programs.load(spec);
+  }
+
+  private hostOn(spec: ThreadSpec, runner: Runner): ThreadHost {
+    const { journal, checkpoints, ownLog, clock, timers, log } = this.parts;
+    const { device, chain } = this.options;
+    const host: ThreadHost = new ThreadHost(spec, runner, { device, journal, checkpoints, ownLog, clock, timers, log, ...(chain ? { chain } : {}), tell: (kind, refusal) => this.tell(host, kind, refusal) });
+    return host;
+  }
+
+  private async makeHost(spec: ThreadSpec): Promise<ThreadHost | Refusal> {
+    const program = await this.admit(spec, 'thread');
     if (isRefusal(program)) return program;
-    const runner = await this.parts.pool.take();
-    const host: ThreadHost = new ThreadHost(spec, runner, {
-      device: this.options.device, journal: this.parts.journal, checkpoints: this.parts.checkpoints, ownLog: this.parts.ownLog, clock: this.parts.clock, timers: this.parts.timers, log: this.parts.log, pageHash: this.parts.pageHash,
-      tell: (kind, refusal) => this.tell(host, kind, refusal),
-    });
+    const host = this.hostOn(spec, await this.parts.pool.take());
     const refusal = await host.prepare(program);
     if (!isRefusal(refusal)) return host;
     await host.end();
@@ -158,6 +211,7 @@ export class Agent {
   private keep(host: ThreadHost): void {
     if (this.lapsed) host.suspend();
     this.hosts.set(host.spec.thread, host);
+    this.shadows.end(host.spec.thread); // an owner is not its own shadow
     this.parts.capacity.admit(host.pid);
     host.runner.sampleEvery(this.options.sampleMs);
     this.tellProcesses();
@@ -323,6 +377,35 @@ export class Agent {
     return DONE;
   }
 
+  // --- shadows ---
+
+  async shadow(command: ShadowCommand): Promise<PrepareReply | Refusal> {
+    const { thread } = command.spec;
+    if (this.hosts.has(thread) || this.starting.has(thread)) return refuse('conflict', `thread ${thread} runs on ${this.options.device}: its shadow must be elsewhere`, 'target');
+    const refusal = await this.shadows.arrange(command);
+    return refusal ?? { bulkHost: this.options.bulkHost, bulkPort: this.parts.bulk.port };
+  }
+
+  async feed({ shadow, target, checkpointMs, bulkHost, bulkPort, transferKey, ...command }: FeedCommand): Promise<Done | Refusal> {
+    const host = this.hostOf(command);
+    if (isRefusal(host)) return host;
+    if (host.feeding.shadow === shadow) return DONE;
+    const link = await this.parts.bulk.knock({ host: bulkHost, port: bulkPort }, shadow, transferKey, KNOCK_MS);
+    const refusal = await host.feedShadow(link, { shadow, target, checkpointMs });
+    if (isRefusal(refusal)) {
+      link.destroy();
+      return refusal;
+    }
+    // Without one there is nothing to give, and a thread that is idle takes none.
+    if (!host.checkpoints.hasBase) void host.checkpoint(true);
+    return DONE;
+  }
+
+  unshadow(command: UnshadowCommand): Done {
+    this.shadows.dismiss(command);
+    return DONE;
+  }
+
   throttle(command: ThrottleCommand): Done | Refusal {
     const host = this.hosts.get(command.thread);
     if (!host) return refuse('not-found', `thread ${command.thread} does not run on ${this.options.device}`, 'thread');
@@ -364,20 +447,22 @@ export class Agent {
    */
   async onRegain(stillHeld: () => boolean): Promise<boolean> {
     if (this.regression) return false;
-    const judged = new Map<ThreadHost, boolean>();
+    const judged = new Map<ThreadHost, Judged>();
     // Others may come while the journal is asked.
     for (let host = this.unjudged(judged); host; host = this.unjudged(judged)) {
       const newest = await this.parts.journal.newestOwn(addressOf(host.spec));
-      judged.set(host, newest?.record.device === this.options.device && newest.record.epoch === host.fence?.epoch);
+      judged.set(host, { granted: newest?.record.device === this.options.device ? newest.record.epoch : 0, held: host.fence?.epoch ?? 0 });
     }
     if (!stillHeld()) return false;
     this.lapsed = false;
-    const gone = [...judged].filter(([, mine]) => !mine).map(([host]) => host);
-    for (const [host, mine] of judged) if (mine) host.unsuspend();
+    // One that was thawed while the others were asked about has a later word of the journal than ours.
+    const mine = (host: ThreadHost, { granted, held }: Judged): boolean => host.fence?.epoch === granted || (host.fence?.epoch ?? 0) > held;
+    const gone = [...judged].filter(([host, word]) => !mine(host, word)).map(([host]) => host);
+    for (const [host, word] of judged) if (mine(host, word)) host.unsuspend();
     for (const host of gone) if (this.hosts.get(host.spec.thread) === host) await this.remove(host.spec.thread);
     return true;
   }
-  private unjudged(judged: ReadonlyMap<ThreadHost, boolean>): ThreadHost | undefined {
+  private unjudged(judged: ReadonlyMap<ThreadHost, Judged>): ThreadHost | undefined {
     return [...this.hosts.values()].find((host) => !judged.has(host));
   }
 
@@ -386,16 +471,19 @@ export class Agent {
     const hosts = [...this.hosts.values()];
     return {
       device: this.options.device, enforcement: capacity.kind, bootId: this.options.bootId, pid: this.options.pid,
-      missing: capacity.missing(),
+      missing: capacity.missing(), shadows: this.shadows.statuses(),
       refusedAppends: hosts.reduce((sum, host) => sum + host.refusedAppends, this.refusedAppends),
       threads: hosts.map((host) => ({
         thread: host.spec.thread, epoch: host.fence?.epoch ?? 0, state: host.state, outN: host.outN, cursorSeq: host.cursorSeq, refusedAppends: host.refusedAppends, fault: host.fault?.reason ?? '',
+        checkpoint: host.checkpoints.k, startedFrom: host.startedFrom ?? '', feeds: host.feeding.target ?? '',
       })),
     };
   }
 
   async close(): Promise<void> {
     this.reminder.cancel();
+    this.shadowTeller.cancel();
+    this.shadows.close();
     // An orderly end leaves fresh checkpoints, so that the next start repeats little.
     await Promise.allSettled([...this.hosts.values()].filter((host) => host.state === 'running').map((host) => host.checkpoint()));
     await Promise.allSettled([...this.hosts.values(), ...[...this.staging.values()].map(({ host }) => host)].map((host) => host.end()));

@@ -11,18 +11,21 @@
  *  H6. A host that was told to stand still does not execute, whatever it was doing when it was told.
  *  H5. What changes the host's standing (own, freeze, thaw, checkpoint, end) happens one after the other.
  */
-import { isRefusal, OperationError, refuse, type DurationMs, type MonotonicMs, type Refusal, type Timer } from '@godwit/kernel';
-import type { AppendOutcome, Fence, FencedAppender, Journal, Stored, CheckpointRecord, ThreadAddress } from '@godwit/journal';
+import { isRefusal, OperationError, refuse, type DurationMs, type MonotonicMs, type Refusal, type Sha256, type Timer } from '@godwit/kernel';
+import type { AppendOutcome, Fence, FencedAppender, Journal, ThreadAddress } from '@godwit/journal';
+import type { StartedFrom } from '@godwit/migration';
 import type { ThreadSpec } from '@godwit/registry';
-import type { CopiedMark, CopyProgress, RestoredMark, RuntimeSample, SnapshotMark, ThreadProgram } from '@godwit/runtime';
+import type { CapturedMark, CopiedMark, CopyProgress, RestoredMark, RuntimeSample, ThreadProgram } from '@godwit/runtime';
 import type { ThreadOutput } from '@godwit/snapshot';
 import type { BulkLink, Runner } from '../ports.js';
+import { Checkpointer } from './checkpointer.js';
 import { COPY_MS, Copying, type CopyOptions } from './copying.js';
-import { DirtyRate } from './dirty-rate.js';
+import { Feeding, type FeedOrder } from './feeding.js';
 import type { HostDependencies, HostState } from './host-dependencies.js';
 import { InputPump } from './input-pump.js';
 import { LatencyWindow } from './latency.js';
 import { OutputQueue } from './output-queue.js';
+import { Restoring } from './restoring.js';
 
 const PREPARE_MS: DurationMs = 20_000;
 const FREEZE_MS: DurationMs = 10_000;
@@ -40,7 +43,10 @@ export class ThreadHost {
   /** Cores that the controller lets it use; undefined for no throttle. */
   throttleCores: number | undefined;
   readonly latency = new LatencyWindow();
-  readonly dirty: DirtyRate;
+  /** What it began with; undefined before. */
+  startedFrom: StartedFrom | undefined;
+  readonly checkpoints: Checkpointer;
+  readonly feeding: Feeding;
   outputs = 0;
   /** Appends that the broker refused, over all epochs of this host. */
   refusedAppends = 0;
@@ -50,11 +56,12 @@ export class ThreadHost {
   private appender: FencedAppender | undefined;
   private pump: InputPump | undefined;
   private readonly queue: OutputQueue;
-  private k = 0;
-  private restored: RestoredMark | undefined;
+  private restored: { readonly mark: RestoredMark; readonly from: 'copy' | 'shadow' } | undefined;
   private timers: Timer[] = [];
-  private checkpointedAt = { cursorSeq: -1, outN: -1 };
   private slowed = false;
+  private checkpointing = false;
+  /** How long the thread stood still for its last checkpoint. */
+  checkpointFreezeMs: DurationMs | undefined;
   private mustStand = false;
   private turn: Promise<unknown> = Promise.resolve();
   private duty = 1;
@@ -63,7 +70,8 @@ export class ThreadHost {
 
   constructor(readonly spec: ThreadSpec, readonly runner: Runner, private readonly deps: HostDependencies) {
     this.address = { shard: spec.shard, thread: spec.thread };
-    this.dirty = new DirtyRate(deps.pageHash);
+    this.checkpoints = new Checkpointer(spec, runner, deps);
+    this.feeding = new Feeding(spec, runner, { clock: deps.clock, log: deps.log, onChange: () => { if (this.state === 'running') this.beginTimers(); } });
     this.copying = new Copying(runner, deps.timers);
     this.queue = new OutputQueue(spec.deterministic, {
       onAcked: (output, appender, outcome) => this.onAcked(output, appender, outcome), onFenced: () => this.onFenced(), onFault: (refusal) => this.onFault(refusal),
@@ -75,6 +83,7 @@ export class ThreadHost {
       onFault: (refusal) => this.onFault(refusal),
       onExit: (code) => this.onExit(code),
       onCopy: (progress) => this.copying.heard(progress),
+      onFeed: (progress) => this.feeding.heard(progress),
       // The process, not the program: begun anew from the checkpoint.
       onDied: (reason) => this.onFault(refuse('internal', reason)),
     });
@@ -118,8 +127,19 @@ export class ThreadHost {
     return this.inTurn(async () => {
       const maxBytes = this.spec.limits.memoryBytes * 2 + this.spec.limits.stackBytes + 64 * 1024 * 1024;
       const mark = await this.runner.request('receive', { maxBytes, timeoutMs: COPY_MS }, { timeoutMs: COPY_MS, socket });
-      if (!isRefusal(mark)) this.restored = mark;
+      if (!isRefusal(mark)) this.restored = { mark, from: 'copy' };
       return mark;
+    });
+  }
+
+  /** The runner holds a shadow of the thread at checkpoint `k`: it becomes the staged state, where that may be gone on from. */
+  takeShadow(held: { readonly k: number; readonly digest: Sha256 }): Promise<void | Refusal> {
+    return this.inTurn(async () => {
+      this.state = 'staged';
+      const mark = await new Restoring(this.spec, this.runner, this.deps).fromShadow(held);
+      if (isRefusal(mark)) return mark;
+      this.restored = { mark, from: 'shadow' };
+      return undefined;
     });
   }
 
@@ -130,21 +150,22 @@ export class ThreadHost {
   own(fence: Fence): Promise<void | Refusal> {
     return this.inTurn(async () => {
       if (this.fence) return this.ownsAlready(fence);
-      const mark = this.restored ?? (await this.restoreFromJournal());
+      const mark = this.restored?.mark ?? (await new Restoring(this.spec, this.runner, this.deps).fromJournal());
       if (isRefusal(mark)) return mark;
-      this.k = (await this.deps.journal.tail(this.address)).k;
+      this.checkpoints.k = (await this.deps.journal.tail(this.address)).k;
       await this.deps.ownLog.adopted(this.address, fence);
       this.adopt(fence);
       this.outN = mark?.outN ?? 0;
       this.cursorSeq = mark?.cursorSeq ?? 0;
       this.openPump(await this.deps.journal.read(this.address, { afterSeq: this.cursorSeq, subscribes: this.spec.subscribes }));
       // H3: a checkpoint covers what it carries; a staged copy is on no disk yet.
-      const covered = this.spec.deterministic || this.restored === undefined;
+      const covered = this.spec.deterministic || this.restored?.from !== 'copy';
       for (const output of mark?.pendingOutputs ?? []) if (covered) this.queue.append(output); else this.queue.made(output);
       // From here to the end nothing else is waited for: a device that loses its lease meanwhile stops the thread at once.
       const refusal = await this.runner.request(mark ? 'resume' : 'start', {}, { timeoutMs: RESTORE_MS });
       if (isRefusal(refusal)) return refusal;
       this.nowRunning();
+      this.startedFrom = this.restored?.from ?? (mark ? 'checkpoint' : 'beginning');
       this.restored = undefined;
       this.beginTimers();
       return undefined;
@@ -167,32 +188,6 @@ export class ThreadHost {
   private openPump(reader: Awaited<ReturnType<Journal['read']>>): void {
     this.pump = new InputPump(this.spec.thread, reader, (records) => this.runner.feed(records), (error) => this.onFault(refuse('connection-lost', `inputs: ${error.message}`)));
     this.pump.start();
-  }
-
-  /** Undefined: from the beginning. */
-  private async restoreFromJournal(): Promise<RestoredMark | undefined | Refusal> {
-    const known = await this.deps.journal.checkpoints(this.address, 2);
-    const { outN } = await this.deps.journal.tail(this.address);
-    let last: Refusal | undefined;
-    for (const checkpoint of known) {
-      const mark = this.cannotRepeat(checkpoint.record.outN, outN) ?? (await this.restoreCheckpoint(checkpoint));
-      if (!isRefusal(mark)) return mark;
-      last = mark;
-      this.deps.log.warn({ thread: this.spec.thread, k: checkpoint.record.k, reason: mark.reason }, 'checkpoint not usable');
-    }
-    // With one checkpoint at most nothing has been purged yet: the whole input is still there.
-    return known.length < 2 ? this.cannotRepeat(0, outN) : last;
-  }
-
-  /** H3 from the other end: outputs that are in the journal would come out differently the second time. */
-  private cannotRepeat(fromN: number, outN: number): Refusal | undefined {
-    if (this.spec.deterministic || fromN >= outN) return undefined;
-    return refuse('snapshot-damaged', `thread ${this.spec.thread} is not deterministic: from output ${fromN} it cannot make outputs up to ${outN} again, which are in the journal`);
-  }
-
-  private async restoreCheckpoint({ record }: Stored<CheckpointRecord>): Promise<RestoredMark | Refusal> {
-    const bytes = await this.deps.checkpoints.read(this.spec.thread, record);
-    return isRefusal(bytes) ? bytes : this.runner.request('restore', { bytes }, { timeoutMs: RESTORE_MS });
   }
 
   // --- outputs ---
@@ -249,7 +244,8 @@ export class ThreadHost {
 
   private onFenced(): void {
     this.refusedAppends++;
-    if (this.state === 'frozen' || this.state === 'fenced' || this.state === 'ended') return;
+    // One whose runner died has nothing to go on with, whoever owns it next.
+    if (this.state === 'frozen' || this.state === 'fenced' || this.state === 'faulted' || this.state === 'ended') return;
     this.state = 'fenced';
     this.stopTimers();
     this.runner.suspend();
@@ -304,6 +300,7 @@ export class ThreadHost {
       if (before !== 'frozen' && this.fence && this.fence.epoch >= fence.epoch) return undefined;
       if (!this.isNext(fence)) return refuse('conflict', `thread ${this.spec.thread} is ${before} in epoch ${this.fence?.epoch ?? 0}; it cannot go on in epoch ${fence.epoch}`);
       await this.deps.ownLog.adopted(this.address, fence);
+      if (this.isEnded()) return refuse('conflict', `thread ${this.spec.thread} was ended while it was thawed`);
       this.adopt(fence);
       this.copying.cancel((error) => this.deps.log.warn({ thread: this.spec.thread, reason: error.message }, 'copy not cancelled'));
       this.queue.again();
@@ -315,6 +312,9 @@ export class ThreadHost {
     });
   }
 
+  private isEnded(): boolean {
+    return this.state === 'ended';
+  }
   /** H4: has nobody else executed the thread between our epoch and this one? */
   private isNext(fence: Fence): boolean {
     return (this.state === 'running' || this.state === 'frozen' || this.state === 'suspended' || this.state === 'fenced') && fence.epoch === (this.fence?.epoch ?? 0) + 1;
@@ -347,11 +347,30 @@ export class ThreadHost {
 
   private beginTimers(): void {
     this.stopTimers();
-    this.timers.push(this.deps.timers.every(this.spec.checkpointMs, () => void this.checkpoint()));
+    this.timers.push(this.deps.timers.every(this.feeding.checkpointMs, () => void this.timedCheckpoint()));
     if (this.spec.tickMs > 0) this.timers.push(this.deps.timers.every(this.spec.tickMs, () => void this.tick()));
   }
   private stopTimers(): void {
     for (const timer of this.timers.splice(0)) timer.cancel();
+  }
+
+  /** One that takes longer than its period is not followed by a queue of others. */
+  private async timedCheckpoint(): Promise<void> {
+    if (this.checkpointing) return;
+    this.checkpointing = true;
+    try {
+      await this.checkpoint();
+    } finally {
+      this.checkpointing = false;
+    }
+  }
+
+  /** Gives every checkpoint to the shadow at the other end of `link`, as often as the order says. */
+  feedShadow(link: BulkLink, order: FeedOrder): Promise<void | Refusal> {
+    return this.inTurn(async () => {
+      if (!this.fence) return refuse('conflict', `thread ${this.spec.thread} is ${this.state}`);
+      return this.feeding.begin(link, order, { k: this.checkpoints.k, epoch: this.fence.epoch });
+    });
   }
 
   private async tick(): Promise<void> {
@@ -366,11 +385,11 @@ export class ThreadHost {
     }
   }
 
-  /** Takes, stores and journals a checkpoint when something has happened since the last. */
-  checkpoint(): Promise<void> {
+  /** Takes, stores and journals a checkpoint when something has happened since the last. @param force also when nothing has */
+  checkpoint(force = false): Promise<void> {
     return this.inTurn(async () => {
       try {
-        const refusal = await this.takeCheckpoint();
+        const refusal = await this.takeCheckpoint(force);
         if (isRefusal(refusal)) this.deps.log.warn({ thread: this.spec.thread, code: refusal.code, reason: refusal.reason }, 'no checkpoint');
       } catch (error) {
         if (!(error instanceof OperationError)) throw error;
@@ -379,37 +398,33 @@ export class ThreadHost {
     });
   }
 
-  private async takeCheckpoint(): Promise<void | Refusal> {
+  private async takeCheckpoint(force: boolean): Promise<void | Refusal> {
     const fence = this.fence;
     if (this.state !== 'running' || !fence || !this.appender) return undefined;
-    if (this.checkpointedAt.cursorSeq === this.cursorSeq && this.checkpointedAt.outN === this.outN) return undefined;
     const covered = this.queue.uncovered();
-    const taken = await this.snapshotRunning();
-    if (isRefusal(taken)) return taken;
-    this.dirty.seen(taken.parts, this.deps.clock.monotonicMs());
-    const k = this.k + 1;
-    const written = await this.deps.checkpoints.write(this.spec.thread, { epoch: fence.epoch, k, parts: taken.parts });
-    if (isRefusal(written)) return written;
-    const outcome = await this.append((appender) => appender.appendCheckpoint({
-      k, device: this.deps.device, runtime: this.spec.runtime, program: this.spec.program, cursorSeq: taken.cursorSeq, outN: taken.outN,
-      chainHash: taken.chainHash, digest: taken.digest, bytes: taken.bytes, chunks: written.chunks,
-    }));
-    if (outcome.result === 'fenced') return this.onFenced();
-    if (outcome.result === 'diverged') return outcome.refusal;
-    this.deps.ownLog.checkpointed(this.address, outcome.seq);
-    this.k = k;
-    this.checkpointedAt = { cursorSeq: taken.cursorSeq, outN: taken.outN };
-    this.queue.release(covered); // H3
+    const outcome = await this.checkpoints.take({
+      fence, stand: { cursorSeq: this.cursorSeq, outN: this.outN }, force, capture: () => this.captureRunning(), append: (record) => this.append((appender) => appender.appendCheckpoint(record)),
+    });
+    if (isRefusal(outcome)) return outcome;
+    if (outcome?.result === 'fenced') return this.onFenced();
+    if (outcome?.result === 'diverged') return outcome.refusal;
+    if (outcome) {
+      this.deps.ownLog.checkpointed(this.address, outcome.seq);
+      this.queue.release(covered); // H3
+    }
+    this.feeding.durable(this.checkpoints.k, fence.epoch);
     return undefined;
   }
 
-  /** A short stop: the snapshot is copied out while frozen, everything else happens while the thread runs again. */
-  private async snapshotRunning(): Promise<(SnapshotMark & { readonly parts: readonly Uint8Array[] }) | Refusal> {
+  /** A short stop: what changed is copied aside while frozen, everything else happens while the thread runs again. */
+  private async captureRunning(): Promise<CapturedMark | Refusal> {
+    const stoppedAtMs = this.deps.clock.monotonicMs();
     try {
       const refusal = await this.freeze();
-      return isRefusal(refusal) ? refusal : await this.runner.request('snapshot', { pendingOutputs: this.queue.pending() }, { timeoutMs: COPY_MS });
+      return isRefusal(refusal) ? refusal : await this.runner.request('capture', { pendingOutputs: this.queue.pending() }, { timeoutMs: COPY_MS });
     } finally {
       await this.resumeOrFault();
+      this.checkpointFreezeMs = this.deps.clock.monotonicMs() - stoppedAtMs;
       if (this.state === 'frozen') this.nowRunning();
     }
   }

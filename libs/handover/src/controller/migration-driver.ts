@@ -3,7 +3,7 @@
  * its own about phases; every failure becomes an event, and silence becomes a tick.
  */
 import { isRefusal, OperationError, refuse, type Clock, type Refusal, type Timer, type Timers } from '@godwit/kernel';
-import type { Journal } from '@godwit/journal';
+import type { Journal, OwnRecord, Stored } from '@godwit/journal';
 import { DEFAULT_FREEZE_BUDGET_MS, isSettled, step, type MigrationEffect, type MigrationEvent, type MigrationLimits, type MigrationState } from '@godwit/migration';
 import type { ThreadSpec } from '@godwit/registry';
 import type { AgentCalls, Log } from '../ports.js';
@@ -154,15 +154,25 @@ export class MigrationDriver {
       this.parts.owners.note(this.spec.thread, outcome.own);
       return this.take({ type: 'own-appended', epoch: outcome.own.record.epoch, seq: outcome.own.seq });
     }
-    if (outcome.newest) this.ownRead(outcome.newest);
+    if (outcome.newest) await this.ownRead(outcome.newest);
   }
 
   private async readOwn(): Promise<void> {
     const newest = await this.parts.owners.read(this.spec);
-    if (newest) this.ownRead(newest);
+    if (newest) await this.ownRead(newest);
   }
-  private ownRead(own: NonNullable<Awaited<ReturnType<Owners['read']>>>): void {
-    this.parts.owners.note(this.spec.thread, own);
+  /** Somebody has appended a newer owner: what this one waits for may never come. */
+  overtaken(own: Stored<OwnRecord>): void {
+    const { epoch, device, reason } = own.record;
+    if (this.state.newEpoch !== undefined) return this.take({ type: 'own-read', epoch, seq: own.seq, device, reason });
+    this.ownRead(own).catch((error: Error) => this.parts.log.warn({ migration: this.state.migration, err: error }, 'owner not read; asked again'));
+  }
+  /** What became of the migration stands in the record behind its epoch, which need not be the newest any more. */
+  private async ownRead(newest: NonNullable<Awaited<ReturnType<Owners['read']>>>): Promise<void> {
+    const { owners, journal } = this.parts;
+    owners.note(this.spec.thread, newest);
+    const next = this.state.epoch + 1;
+    const own = newest.record.epoch > next ? ((await journal.ownOf(addressOf(this.spec), next)) ?? newest) : newest;
     const { epoch, device, reason, migration } = own.record;
     this.take({ type: 'own-read', epoch, seq: own.seq, device, reason, ...(migration ? { migration } : {}) });
   }
@@ -170,7 +180,11 @@ export class MigrationDriver {
   private async activate(epoch: number, ownSeq: number): Promise<void> {
     const { migration, thread, target, checkpoint } = this.state;
     const reply = await this.parts.agents.activate(target, { migration, thread, epoch, ownSeq, checkpoint });
-    if (isRefusal(reply)) return void this.parts.log.warn({ migration, code: reply.code, reason: reply.reason }, 'target does not activate');
+    if (isRefusal(reply)) {
+      this.parts.log.warn({ migration, code: reply.code, reason: reply.reason }, 'target does not activate');
+      const newest = reply.code === 'stale-epoch' ? await this.parts.owners.read(this.spec) : undefined;
+      return newest && this.overtaken(newest);
+    }
     const frozen = this.frozen;
     // Two stamps of one clock where both ends share a boot; else the controller's own watch, which is an upper bound.
     const freezeMs = frozen && frozen.bootId === reply.bootId ? reply.runningMonotonicMs - frozen.atMs : this.parts.clock.monotonicMs() - (frozen?.askedAtMs ?? this.parts.clock.monotonicMs());

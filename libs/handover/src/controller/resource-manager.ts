@@ -9,12 +9,15 @@
 import { isRefusal, migrationId, OperationError, refuse, type Clock, type DeviceId, type IdSource, type MonotonicMs, type Refusal, type ThreadId, type Timer, type Timers } from '@godwit/kernel';
 import { explainManual, plan, restorePlan, type ClusterSnapshot, type Decision, type PlanLimits, type Settlement } from '@godwit/decision';
 import type { Journal, OwnReason, OwnRecord, Stored } from '@godwit/journal';
-import type { Lease, MigrateReply, MigrateRequest, MigrationState, ThreadEvent } from '@godwit/migration';
+import type { Lease, MigrateReply, MigrateRequest, MigrationState, ShadowStatus, ThreadEvent } from '@godwit/migration';
 import type { Registry, ThreadSpec } from '@godwit/registry';
 import type { AgentCalls, ClusterPicture, Log } from '../ports.js';
 import { MigrationDriver, type DriverParts } from './migration-driver.js';
+import { Orphans } from './orphans.js';
 import { addressOf, type Owners } from './owners.js';
 import { Settlements } from './settlements.js';
+import { ShadowKeeper } from './shadow-keeper.js';
+import { TakeOvers } from './take-overs.js';
 
 export interface ManagerParts {
   readonly journal: Journal;
@@ -34,8 +37,12 @@ export interface ManagerParts {
 const RESTARTS_AT_ONCE = 5;
 const RESTART_WINDOW_MS = 60_000;
 const RESTART_PAUSE_MS = 15_000;
-/** Faults of the world, not of the program: the thread is started again from its checkpoint. */
-const TRANSIENT = new Set(['connection-lost', 'timeout', 'internal']);
+const KEEP_SHADOWS_MS = 1_000;
+const ASK_AGAIN_MS = 5_000;
+/** When a device is lost, others are asked once more what their shadows hold; so long at most. */
+const LAST_LOOK_MS = 300;
+/** Faults of the world, not of the program: the thread is started again from its checkpoint. `conflict`: its epoch is used up. */
+const TRANSIENT = new Set(['connection-lost', 'timeout', 'internal', 'conflict']);
 
 export class ResourceManager {
   private readonly drivers = new Map<ThreadId, MigrationDriver>();
@@ -43,21 +50,33 @@ export class ResourceManager {
   private readonly confirmed = new Map<ThreadId, number>();
   /** Epochs that an agent was asked to run, and has not answered. */
   private readonly busy = new Map<ThreadId, number>();
+  private readonly askedAtMs = new Map<ThreadId, MonotonicMs>();
+  /** Their answers, to be waited for. */
+  private readonly runs = new Map<ThreadId, Promise<void>>();
   private readonly instances = new Map<DeviceId, string>();
   private readonly restarts = new Map<ThreadId, readonly MonotonicMs[]>();
   private readonly settlements: Settlements;
-  private timer: Timer | undefined;
+  readonly shadows: ShadowKeeper;
+  private readonly takeOvers: TakeOvers;
+  private readonly orphans = new Orphans();
+  private readonly ticking: Timer[] = [];
   private planning = false;
 
   constructor(private readonly parts: ManagerParts, private readonly limits: PlanLimits, private readonly horizonMs: number) {
     this.settlements = new Settlements(horizonMs);
+    this.takeOvers = new TakeOvers(parts.timers);
+    const { agents, owners, clock, ids, log, registry } = parts;
+    this.shadows = new ShadowKeeper({
+      agents, owners, clock, ids, log, registry, secret: parts.driver.secret, leased: () => parts.view.leases.keys(), snapshot: () => this.snapshot(),
+      atRest: (thread) => !this.drivers.has(thread) && !this.busy.has(thread),
+    });
   }
 
   start(periodMs: number): void {
-    this.timer = this.parts.timers.every(periodMs, () => void this.round());
+    this.ticking.push(this.parts.timers.every(periodMs, () => void this.round()), this.parts.timers.every(KEEP_SHADOWS_MS, () => void this.shadows.round()));
   }
   close(): void {
-    this.timer?.cancel();
+    for (const timer of this.ticking) timer.cancel();
     for (const driver of this.drivers.values()) driver.abandon();
   }
 
@@ -69,6 +88,7 @@ export class ResourceManager {
     try {
       await this.readOwners();
       for (const spec of this.parts.registry().threads.values()) this.keepRunning(spec);
+      this.restoreOrphans();
       for (const decision of plan(this.snapshot(), this.limits, this.parts.ids).decisions) await this.carryOut(decision);
       for (const settlement of this.settlements.observe(this.parts.clock.nowMs(), this.measured)) await this.recordSettlement(settlement);
     } catch (error) {
@@ -97,10 +117,11 @@ export class ResourceManager {
   private async settleLeftover(spec: ThreadSpec): Promise<void> {
     const own = this.parts.owners.of(spec.thread);
     const intent = own && (await this.parts.journal.newestIntent(addressOf(spec)));
-    if (!own || !intent || intent.record.epoch !== own.record.epoch) return;
+    // It may have a driver by now, or have had one, while the journal was read: then the append must not rest on what that has learned.
+    if (!own || !intent || intent.record.epoch !== own.record.epoch || this.drivers.has(spec.thread)) return;
     const outcome = await this.parts.owners.append(spec, {
       device: own.record.device, reason: 'rolled-back', migration: intent.record.migration, checkpoint: own.record.checkpoint, note: 'the controller that drove the migration is gone',
-    });
+    }, own);
     this.parts.log.warn({ thread: spec.thread, migration: intent.record.migration, outcome: outcome.result }, 'left-over migration settled');
     if (outcome.result !== 'appended') return;
     const { epoch } = outcome.own.record;
@@ -141,7 +162,7 @@ export class ResourceManager {
         memory.lastKeptAtMs = decision.atMs;
         return;
       case 'place': case 'restore':
-        return this.changeOwner(spec, decision.target!, decision.action === 'place' ? 'placed' : 'failed-over', decision.reason);
+        return this.changeOwner(spec, decision.target!, decision.action === 'place' ? 'placed' : 'failed-over', decision.reason, this.shadows.on(spec.thread, decision.target!));
       case 'migrate':
         await this.migrate(spec, decision);
         return;
@@ -159,31 +180,38 @@ export class ResourceManager {
   // --- owners ---
 
   /** C2: the append decides; who loses it has only learned something. */
-  private async changeOwner(spec: ThreadSpec, device: DeviceId, reason: OwnReason, note: string): Promise<void> {
+  private async changeOwner(spec: ThreadSpec, device: DeviceId, reason: OwnReason, note: string, shadow?: ShadowStatus): Promise<void> {
     const before = this.parts.owners.of(spec.thread);
     const open = before && (await this.parts.journal.newestIntent(addressOf(spec)));
     const migration = open && open.record.epoch === before?.record.epoch ? { migration: open.record.migration } : {};
     const [checkpoint] = await this.parts.journal.checkpoints(addressOf(spec), 1);
-    const outcome = await this.parts.owners.append(spec, { device, reason, checkpoint: checkpoint?.record.k ?? 0, note: note.slice(0, 1_000), ...migration }, before);
-    if (outcome.result === 'appended') this.keepRunning(spec);
+    const outcome = await this.parts.owners.append(spec, { device, reason, checkpoint: shadow?.checkpoint ?? checkpoint?.record.k ?? 0, note: note.slice(0, 1_000), ...migration }, before);
+    if (outcome.result !== 'appended') return;
+    // A driver whose new owner was lost at once would go on asking it, and nobody else may be told to run meanwhile.
+    this.drivers.get(spec.thread)?.overtaken(outcome.own);
+    this.keepRunning(spec);
   }
 
   /** Sees to it that the newest owner executes the thread; repeats itself until an agent says so. */
   private keepRunning(spec: ThreadSpec): void {
-    const { owners, view, agents, log } = this.parts;
+    const { owners, view, agents, clock, log } = this.parts;
     const own = owners.of(spec.thread);
     if (!own || own.record.reason === 'retired' || this.drivers.has(spec.thread)) return;
-    // A command that nobody answers must not hold up the next owner's.
-    if (this.busy.get(spec.thread) === own.record.epoch) return;
+    // A command that nobody answers must not hold up the next owner's; and it may be lost: asked twice it is obeyed once.
+    const nowMs = clock.monotonicMs();
+    if (this.busy.get(spec.thread) === own.record.epoch && nowMs - (this.askedAtMs.get(spec.thread) ?? 0) < ASK_AGAIN_MS) return;
     if (this.confirmed.get(spec.thread) === own.record.epoch || !view.leases.has(own.record.device) || view.memory(spec.thread).fault !== undefined) return;
     const { epoch, device, checkpoint } = own.record;
     this.busy.set(spec.thread, epoch);
-    agents.run(device, { spec, epoch, ownSeq: own.seq, checkpoint }).then(
+    this.askedAtMs.set(spec.thread, nowMs);
+    const run = agents.run(device, { spec, epoch, ownSeq: own.seq, checkpoint }).then(
       (reply) => (isRefusal(reply) ? this.onRunRefused(spec, reply) : void this.confirmed.set(spec.thread, epoch)),
       (error: Error) => log.warn({ thread: spec.thread, device, err: error }, 'run in doubt; asked again'),
     ).finally(() => {
       if (this.busy.get(spec.thread) === epoch) this.busy.delete(spec.thread);
+      if (this.runs.get(spec.thread) === run) this.runs.delete(spec.thread);
     });
+    this.runs.set(spec.thread, run);
   }
 
   private async onRunRefused(spec: ThreadSpec, refusal: Refusal): Promise<void> {
@@ -267,7 +295,44 @@ export class ResourceManager {
     }
     const decisions = restorePlan(this.snapshot(), device, this.limits, this.parts.ids);
     if (isRefusal(decisions)) return void this.parts.log.error({ device, reason: decisions.reason }, 'no plan to restore');
-    for (const decision of decisions) await this.carryOut(decision);
+    await this.lastLook(owned);
+    await Promise.all(decisions.map((decision) => this.takeOvers.inTurn(() => this.takeOver(this.withShadow(decision, device), device)).catch((error: unknown) => {
+      if (!(error instanceof OperationError)) throw error;
+      this.parts.log.warn({ thread: decision.thread, code: error.code, reason: error.message }, 'take-over in doubt; read again');
+      this.parts.owners.forget(decision.thread);
+    })));
+  }
+
+  private restoreOrphans(): void {
+    const { owners, view, registry, clock, log } = this.parts;
+    const ownersNow = [...registry().threads.values()].flatMap(({ thread }) => owners.deviceOf(thread) ?? []);
+    for (const device of this.orphans.due(new Set(ownersNow.filter((device) => !view.leases.has(device))), clock.monotonicMs())) {
+      this.onLeaseEnded(device, 'it has had no lease for long').catch((error: Error) => log.warn({ device, err: error }, 'restore cut short'));
+    }
+  }
+
+  private async lastLook(owned: readonly ThreadSpec[]): Promise<void> {
+    if (!owned.some(({ shadow }) => shadow !== undefined && shadow.policy !== 'none')) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.parts.timers.after(LAST_LOOK_MS, resolve);
+      void this.shadows.look().then(resolve).finally(() => timer.cancel());
+    });
+  }
+
+  /** A shadow goes before every other device: it holds the state already. */
+  private withShadow(decision: Decision, lost: DeviceId): Decision {
+    const shadow = this.shadows.promotable(decision.thread, lost);
+    if (!shadow) return decision;
+    const reason = `${lost} does not answer; the shadow of ${decision.thread} on ${shadow.device} holds checkpoint ${shadow.checkpoint}, ${Math.round(shadow.lagMs)} ms behind`;
+    return { ...decision, action: 'restore', target: shadow.device, reason };
+  }
+
+  /** Its turn may come late: by then the device may be back, or somebody else may have acted. A move under way has lost its race. */
+  private async takeOver(decision: Decision, lost: DeviceId): Promise<void> {
+    if (this.parts.owners.deviceOf(decision.thread) !== lost || this.parts.view.leases.has(lost)) return;
+    await this.carryOut(decision);
+    if (this.parts.owners.deviceOf(decision.thread) !== lost) this.drivers.get(decision.thread)?.take({ type: 'cancel', refusal: refuse('connection-lost', `the source ${lost} is lost`) });
+    await this.runs.get(decision.thread);
   }
 
   private ownedBy(device: DeviceId): ThreadSpec[] {
@@ -304,7 +369,8 @@ export class ResourceManager {
 
   private onSettled(spec: ThreadSpec, decision: Decision, state: MigrationState): void {
     this.drivers.delete(spec.thread);
-    const { view, clock, log } = this.parts;
+    const { view, clock, log, owners } = this.parts;
+    const overtaken = (owners.of(spec.thread)?.record.epoch ?? 0) > (state.newEpoch ?? state.epoch);
     log.info({ migration: state.migration, thread: state.thread, outcome: state.outcome, freezeMs: state.freezeMs, bytes: state.bytes, reason: state.failure?.reason }, 'migration settled');
     if (state.outcome === 'committed' && state.phase === 'retired') {
       this.confirmed.set(spec.thread, state.newEpoch!);
@@ -312,10 +378,11 @@ export class ResourceManager {
       const atMs = clock.nowMs();
       view.moved(spec.thread, { from: state.source, to: state.target, atMs }, { runtime: spec.runtime, stateBytes: state.bytes ?? 0, totalMs: atMs - state.plannedAtMs, freezeMs: state.freezeMs ?? 0 });
     } else if (state.outcome === 'rolled-back') {
-      // Before the intent nothing changed; afterwards the source was thawed under the new epoch, or is asked to run it.
-      if (state.newEpoch === undefined) this.confirmed.set(spec.thread, state.epoch);
+      // Nothing is confirmed by it: the source was thawed under the new epoch, or is asked to run it, also where it had not
+      // begun the old one yet.
       view.memory(spec.thread).lastKeptAtMs = clock.nowMs();
-    } else this.parts.owners.forget(spec.thread);
+    } else if (!overtaken) this.parts.owners.forget(spec.thread);
+    if (overtaken) this.keepRunning(spec);
     if (!view.leases.has(this.parts.owners.deviceOf(spec.thread) ?? state.source)) void this.onLeaseEnded(this.parts.owners.deviceOf(spec.thread) ?? state.source, 'lost during a migration');
   }
 
