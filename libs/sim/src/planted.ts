@@ -125,13 +125,6 @@ const OF_THE_AGENT: readonly Bug[] = [
     }),
   },
   {
-    name: 'resume-after-sending', about: 'the source goes on in its epoch as soon as its state is sent', faults: ['crash-agent', 'kill-runner'],
-    runner: (runner) => withReplies(runner, (name, reply) => {
-      if (name === 'copy-final') void runner.request('resume', {}, { timeoutMs: 1_000 });
-      return reply;
-    }),
-  },
-  {
     name: 'drop-what-was-fed', about: 'after a freeze the records that were fed and not consumed are not fed again', faults: ['storm'],
     runner: (runner) => {
       let skip = false;
