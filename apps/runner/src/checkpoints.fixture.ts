@@ -20,8 +20,13 @@ export const granted = <T>(value: T | Refusal): T => {
   return value;
 };
 
+/** Of an output: enough to tell whether two are the same, and nothing that would fill the memory of a long run. */
+export type SeenOutput = Pick<ThreadOutput, 'n' | 'hash' | 'causedBySeq' | 'originMs'>;
+/** Programs that print without pause must not drown whoever listens to several of them. */
+const CALM_DUTY = 0.1;
+
 export class DrivenRunner {
-  readonly outputs: ThreadOutput[] = [];
+  readonly outputs: SeenOutput[] = [];
   shadow: ShadowProgress | undefined;
   private readonly waiting = new Map<number, (value: unknown) => void>();
   private readonly watchers = new Set<() => void>();
@@ -34,13 +39,14 @@ export class DrivenRunner {
   static async prepared(program: ThreadProgram): Promise<DrivenRunner> {
     const runner = new DrivenRunner(program);
     granted(await runner.ask('prepare', { program }));
+    runner.runner.accept({ type: 'duty', ratio: CALM_DUTY }, undefined);
     return runner;
   }
 
   private hear(message: FromRunner): void {
     if (message.type === 'reply') this.waiting.get(message.id)?.(message.value);
     else if (message.type === 'refused') this.waiting.get(message.id)?.(message.refusal);
-    else if (message.type === 'output') this.outputs.push(message.output);
+    else if (message.type === 'output') this.outputs.push({ n: message.output.n, hash: message.output.hash, causedBySeq: message.output.causedBySeq, originMs: message.output.originMs });
     else if (message.type === 'shadow') this.shadow = message.progress;
     else if (message.type === 'fault') throw new Error(message.refusal.reason);
     for (const watcher of this.watchers) watcher();

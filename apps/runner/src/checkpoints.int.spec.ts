@@ -76,6 +76,7 @@ describe('checkpoints as a base and deltas', () => {
       granted(await target.ask('resume', {}));
       await target.until('the next line', () => target.outputs.length > 0);
       const [next] = target.outputs;
+      await target.end();
       expect(next).toEqual(source.outputs.find(({ n }) => n === next!.n));
     }
   }, 2 * MINUTE);
