@@ -213,7 +213,8 @@ class ProgramWorker {
   }
 
   private output({ causedBySeq, originMs, bytes, exitCode }: OutputDraft): void {
-    this.tell({ is: 'output', causedBySeq, originMs, bytes, exitCode });
+    // Bytes of their own: a message carries all of the buffer that it shows a part of, and Node's pool is 64 KiB.
+    this.tell({ is: 'output', causedBySeq, originMs, bytes: Uint8Array.prototype.slice.call(bytes), exitCode });
   }
 
   // State that only this thread can reach.
