@@ -1,6 +1,7 @@
 /**
  * The journal port of one simulated process: asks the broker over the simulated network, and resolves doubts as the
- * adapter for NATS does. Fenced appends go through the production's own `AppendQueue`.
+ * adapter for NATS does. Fenced appends go through `AppendQueue`, which has the rules of that adapter's `FencedAppender` and is not
+ * yet used by it: what schedules show of appends is shown of this copy of the rules.
  */
 import { OperationError, refuse, type Refusal, type ShardId, type ThreadId } from '@godwit/kernel';
 import type {

@@ -3,6 +3,8 @@
  * Does not own: the bytes and the broker's answers (the wire that it is given), nor what becomes of a thread whose queue
  * has ended.
  *
+ * The simulator's journal is built on it; the adapter for NATS has these rules a second time in its `FencedAppender`.
+ *
  * Invariants (with those of the journal port, J1 to J4):
  *  A1. One append is in flight. What is queued meanwhile goes as one atomic batch, in order.
  *  A2. A record is sent again only under the same subject; the broker takes it once, whatever became of the first try.
